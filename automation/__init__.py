@@ -1,0 +1,1 @@
+"""What is done to a Bitbucket Data Center estate: rolling upgrades, backups, restores."""

@@ -1,0 +1,1 @@
+"""AWS: auto-scaling group, target groups, SSM, CloudWatch."""

@@ -1,0 +1,1 @@
+"""Bitbucket over its REST API."""

@@ -1,0 +1,1 @@
+"""The installation archive, and what else a machine needs from outside."""

@@ -1,0 +1,1 @@
+"""Pulumi: the two dynamic resources of the roll, and the Automation API."""

@@ -1,0 +1,1 @@
+"""Durable runs: the engine under DBOS, with records that survive the process."""

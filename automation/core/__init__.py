@@ -1,0 +1,1 @@
+"""Pure decisions: nothing in this package performs I/O, reads a clock, or knows a cloud's name."""

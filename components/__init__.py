@@ -1,0 +1,1 @@
+"""What the estate is: Pulumi component resources that make no calls."""

@@ -1,0 +1,1 @@
+"""An embedded world on loopback that ordinary clients cannot tell from the real one."""

@@ -1,0 +1,1 @@
+"""AWS in the lab: moto, with the behaviour that it lacks."""

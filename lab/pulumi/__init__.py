@@ -1,0 +1,1 @@
+"""The embedded Pulumi engine and the lab's resource providers."""

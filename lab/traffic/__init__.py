@@ -1,0 +1,1 @@
+"""Constant-rate load in which every failure is counted with its time."""
