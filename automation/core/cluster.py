@@ -226,8 +226,12 @@ class Member:
 
     @property
     def is_down(self) -> bool:
-        """True when no Bitbucket runs there as far as the cluster knows."""
-        return self.state in (None, NodeState.OFFLINE)
+        """True when no Bitbucket runs there: the cluster, the balancer and the node itself agree.
+
+        The cluster's word alone is not enough: a node that runs alone answers for "the cluster" too, and lists nobody.
+        """
+        answers = self.view is not None and self.view.status is not None
+        return self.state in (None, NodeState.OFFLINE) and not self.is_healthy and not answers
 
     @property
     def is_in_balancer(self) -> bool:

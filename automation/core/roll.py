@@ -117,6 +117,9 @@ class Memory:
     healthy: Mapping[str, int] = field(default_factory=dict)
     """Readings in a row in which an instance was joined and healthy."""
     healthy_since: Mapping[str, float] = field(default_factory=dict)
+    """Since when, for those with at least one reading in the current row."""
+    last_healthy: Mapping[str, float] = field(default_factory=dict)
+    """When an instance was last seen joined and healthy."""
     proven: frozenset[str] = frozenset()
     """New instances that passed health and soak."""
     addresses: Mapping[str, str] = field(default_factory=dict)
@@ -126,10 +129,12 @@ class Memory:
     """Readings in a row of a complete, healthy cluster."""
     waiting: Waiting | None = None
     trouble_since: float | None = None
+    """Since when every pass has met trouble; None after a pass that met none."""
+    trouble: str = ""
+    """The last trouble, in words."""
     paused: bool = False
     aborted: bool = False
     approved_by: str | None = None
-    approve_sent: bool = False
 
 
 class MessageKind(StrEnum):
