@@ -6,6 +6,7 @@ It maps what went wrong below HTTP to the error tree, and nothing else: what a s
 from __future__ import annotations
 
 import email.utils
+import functools
 import socket
 import ssl
 import threading
@@ -163,6 +164,7 @@ def _shown(url: str) -> str:
     return url.partition("?")[0]
 
 
+@functools.cache
 def _tls(ca_bundle: Path | None) -> ssl.SSLContext:
     context = httpx.create_ssl_context()
     if ca_bundle is None:
