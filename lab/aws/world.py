@@ -1,0 +1,170 @@
+"""The AWS world: moto in this process with the behaviour that it lacks.
+
+One world a process: moto's state and classes are global. Everything that changes it happens under ``lock``; time
+passes in ``advance``, which the gateway calls around every request and the ticker between them.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Self
+
+os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = "false"  # 500 ms for each describe_images otherwise; we register our own
+
+import boto3
+from moto.backends import get_backend
+from moto.core.base_backend import BackendDict
+
+from lab.aws import commands, groups, images, instances, metrics, scaling, targets, templates
+from lab.aws.gateway import Gateway
+from lab.aws.patches import Patches
+from lab.aws.ports import Clock, Faults, Machines, NoFaults, Timings
+from lab.aws.server import Server, dispatcher
+
+ACCOUNT = "123456789012"
+REGION = "eu-west-1"
+ACCESS_KEY = "AKIALABLABLABLABLAB0"
+SECRET_KEY = "lab"  # noqa: S105 - signatures are not checked; the access key names the lab
+
+_alive = threading.Lock()
+_log = logging.getLogger(__name__)
+
+
+class RealClock:
+    """The computer's clock."""
+
+    def now(self) -> float:
+        """Return the time."""
+        return time.time()
+
+
+class AwsWorld:
+    """A region of AWS on loopback.
+
+    Args:
+        machines: what stands under the instances; ``lab.aws.plain.PlainMachines`` needs no processes.
+        clock: the computer's when None; ``ManualClock`` in tests.
+        timings: how long things take.
+        faults: what should go wrong.
+        probe: asked for each target with (group ARN, instance id), where no balancer reports health: True healthy,
+            False unhealthy, None unanswered yet. None when a balancer reports through ``targets.report``.
+        access_key: the only access key accepted; None accepts all.
+        tick: seconds between two looks at the clock from a thread; None when every request is enough.
+        reuse_addresses: give a terminated instance's address to the next one, as a small subnet does.
+    """
+
+    def __init__(
+        self,
+        machines: Machines,
+        *,
+        clock: Clock | None = None,
+        timings: Timings | None = None,
+        faults: Faults | None = None,
+        probe: Callable[[str, str], bool | None] | None = None,
+        access_key: str | None = None,
+        tick: float | None = None,
+        reuse_addresses: bool = False,
+        port: int = 0,
+    ) -> None:
+        self.machines = machines
+        self.clock: Clock = clock or RealClock()
+        self.timings = timings or Timings()
+        self.faults: Faults = faults or NoFaults()
+        self.reuse_addresses = reuse_addresses
+        self.lock = threading.RLock()
+        self.listeners: list[Callable[[str, dict[str, Any]], None]] = []
+        """Called under the lock with every event: name and details."""
+        self.instances = instances.Instances(self)
+        self.targets = targets.Targets(self, probe)
+        self.scaling = scaling.Scaling(self)
+        self.commands = commands.Commands(self)
+        self.metrics = metrics.Metrics(self)
+        self._tick = tick
+        self._port = port
+        self._access_key = access_key
+        self._patches = Patches()
+        self._closing = threading.Event()
+        self._ticker = threading.Thread(target=self._tick_on, name="aws-clock", daemon=True)
+        self._server: Server | None = None
+
+    # --- life ---------------------------------------------------------------------------------------------------
+
+    def __enter__(self) -> Self:
+        """Start. Raises RuntimeError when this process has a world already."""
+        if not _alive.acquire(blocking=False):
+            raise RuntimeError("one AWS world a process: moto's state is global")
+        BackendDict.reset()
+        for part in (instances, templates, targets, groups, commands, metrics, images):
+            part.install(self, self._patches)
+        gateway = Gateway(
+            dispatcher(), lock=self.lock, advance=self.advance, faults=self.faults, access_key=self._access_key
+        )
+        self._server = Server(gateway, self._port)
+        self._server.start()
+        if self._tick is not None:
+            self._ticker.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop; moto is as it was before."""
+        self._closing.set()
+        if self._ticker.is_alive():
+            self._ticker.join()
+        if self._server is not None:
+            self._server.stop()
+        self.commands.close()
+        self._patches.undo()
+        BackendDict.reset()
+        _alive.release()
+
+    def _tick_on(self) -> None:
+        while not self._closing.wait(self._tick):
+            with self.lock:
+                try:
+                    self.advance()
+                except Exception:  # noqa: BLE001 - the next tick tries again; the daemon's log keeps the reason
+                    _log.exception("the AWS world stumbled")
+
+    # --- use ----------------------------------------------------------------------------------------------------
+
+    @property
+    def url(self) -> str:
+        """What AWS_ENDPOINT_URL has to be. Raises RuntimeError before the world has started."""
+        if self._server is None:
+            raise RuntimeError("the world has not started")
+        return self._server.url
+
+    def client(self, service: str, **options: Any) -> Any:
+        """Return a boto3 client of this world."""
+        return boto3.client(
+            service,
+            region_name=REGION,
+            endpoint_url=self.url,
+            aws_access_key_id=self._access_key or ACCESS_KEY,
+            aws_secret_access_key=SECRET_KEY,
+            **options,
+        )
+
+    def backend(self, service: str) -> Any:
+        """Return moto's backend of a service; hold ``lock`` while using it."""
+        return get_backend(service)[ACCOUNT][REGION]
+
+    def emit(self, event: str, **details: Any) -> None:
+        """Tell all listeners of an event."""
+        for listener in self.listeners:
+            listener(event, details)
+
+    def advance(self) -> None:
+        """Let everything catch up with the clock; hold ``lock``."""
+        now = self.clock.now()
+        self.instances.advance(now)
+        self.targets.advance(now)
+        self.scaling.advance(now)
+        self.commands.advance(now)
