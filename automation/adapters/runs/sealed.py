@@ -1,0 +1,83 @@
+"""Seal what a run stores: encrypted, so that a stolen file tells nothing, and authenticated, so that pickle is safe.
+
+DBOS stores pickles. Whoever can write such a database could run code in the next process that reads it; a sealed value
+that was not written with our key is refused before it is unpickled.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import secrets
+from contextlib import suppress
+from pathlib import Path
+
+from cryptography.fernet import Fernet, InvalidToken
+from dbos import Serializer
+
+from automation.ports.errors import Forbidden
+
+KEY_VARIABLE = "BBDC_KEY"
+
+
+class Sealed(Serializer):
+    """Fernet around pickle, for every value that DBOS stores."""
+
+    def __init__(self, key: bytes) -> None:
+        self._fernet = Fernet(key)
+
+    def serialize(self, data: object) -> str:
+        """Return ``data`` pickled, encrypted and signed."""
+        return self._fernet.encrypt(pickle.dumps(data)).decode()
+
+    # The library declares no type for the stored text's value; it is whatever ``serialize`` was given.
+    def deserialize(cls, serialized_data: str) -> object:  # noqa: N805 (the base class names its self so)
+        """Return the value again.
+
+        Raises:
+            Forbidden: another key wrote the text.
+        """
+        try:
+            return pickle.loads(cls._fernet.decrypt(serialized_data.encode()))  # noqa: S301 (signed with our key)
+        except InvalidToken as error:
+            raise Forbidden(
+                "reading a run failed: it was stored with another key",
+                hint=f"set {KEY_VARIABLE}, or use the state directory's key file, of the machine that began the run",
+            ) from error
+
+    def name(self) -> str:
+        """Return the name that DBOS stores beside each value."""
+        return "fernet_pickle"
+
+
+def load_key(state: Path) -> bytes:
+    """Return the key from ``BBDC_KEY``, else from ``state/key``, made at the first call (0600)."""
+    if given := os.environ.get(KEY_VARIABLE):
+        return _checked(given.encode(), KEY_VARIABLE)
+    path = state / "key"
+    if not path.exists():
+        _create_once(path)
+    return _checked(path.read_bytes().strip(), str(path))
+
+
+def _create_once(path: Path) -> None:
+    """Write a new key; when two processes race, both end up with the first one's."""
+    draft = path.with_name(f"key.{secrets.token_hex(8)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(Fernet.generate_key())
+        file.flush()
+        os.fsync(file.fileno())
+    with suppress(FileExistsError):
+        os.link(draft, path)  # unlike rename, this never replaces a key that is in use
+    draft.unlink()
+
+
+def _checked(key: bytes, source: str) -> bytes:
+    try:
+        Fernet(key)
+    except ValueError as error:
+        raise Forbidden(
+            f"{source} holds no key", hint="a key is 32 bytes, URL-safe base64; delete the file to make a new one"
+        ) from error
+    return key
