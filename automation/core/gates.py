@@ -80,7 +80,7 @@ def _nobody_sick(case: Case) -> str | None:
 
 
 def _ghosts(case: Case) -> str | None:
-    explained = set(case.memory.addresses.values()) | case.plan.known_strangers
+    explained = set(case.memory.addresses.values()) | case.plan.known_addresses
     for node in case.seen.strangers:
         if node.address not in explained:
             return f"nobody knows what the OFFLINE node {node.address} was"

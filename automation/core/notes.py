@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from automation.core.case import Case
 from automation.core.cluster import ClusterState, Member, NodeState
-from automation.core.decision import Act, Decision, Wait
+from automation.core.decision import Act, ActName, Decision, Wait
 from automation.core.roll import Memory, Message, MessageKind, Waiting
 
 
@@ -88,6 +88,8 @@ def subject_of(decision: Decision) -> str:
 
 def await_gate(memory: Memory, decision: Decision, now: float) -> Memory:
     """Return the memory that knows which gate (or effect of an act) is waited for, and since when."""
+    if isinstance(decision, Act) and decision.name is ActName.RESUME_PROCESSES:
+        return memory  # letting go before a pause: what is being given up must still be known at the next pass
     name, subject, last = name_of(decision), subject_of(decision), memory.waiting
     if not name:
         return replace(memory, waiting=None)

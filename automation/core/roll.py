@@ -72,8 +72,8 @@ class Plan:
     """Scaling processes that this roll switches off and on again; those already off stay off."""
     owns_model: bool = False
     """True when the engine writes the version into the group's model; False when a Pulumi program does."""
-    known_strangers: frozenset[str] = frozenset()
-    """Addresses that Bitbucket listed and the group did not hold when the roll began."""
+    known_addresses: frozenset[str] = frozenset()
+    """Addresses that Bitbucket listed or the group held when the roll began: they explain later ghosts."""
     started: float = 0.0
     by: str = ""
     surge: bool = False

@@ -67,7 +67,8 @@ def make_plan(
         maximum=seen.group.maximum,
         suspend=world.group.disturbing() - seen.group.suspended,
         owns_model=owns_model,
-        known_strangers=frozenset(node.address for node in seen.strangers),
+        known_addresses=frozenset(n.address for n in seen.cluster.nodes)
+        | frozenset(i.address for i in seen.group.instances if i.address),
         started=seen.at,
         by=by,
         surge=settings.surge,
