@@ -40,7 +40,7 @@ class Maintenance:
     """Lock, drain, progress, unlock."""
 
     def __init__(self, settings: Settings, random: Random, faults: FaultBook) -> None:
-        self._settings = settings
+        self.settings = settings
         self._random = random
         self._faults = faults
         self.held: Lock | None = None
@@ -118,11 +118,11 @@ class Maintenance:
 
     def database_state(self, now: float) -> str:
         """Return AVAILABLE, LATCHED (draining) or DRAINED for the database connections."""
-        return self._latch(now, self._settings.database_drain_seconds)
+        return self._latch(now, self.settings.database_drain_seconds)
 
     def scm_state(self, now: float) -> str:
         """Return AVAILABLE, LATCHED (draining) or DRAINED for the Git processes."""
-        drained = self._latch(now, self._settings.scm_drain_seconds)
+        drained = self._latch(now, self.settings.scm_drain_seconds)
         return "LATCHED" if drained == "DRAINED" and self._faults.on("drain_never") else drained
 
     def latched(self) -> bool:

@@ -80,8 +80,8 @@ class Cluster:
             return True
         node.terminate_seconds = self.settings.terminate_seconds if terminate is None else terminate
         if node.state is State.ACTIVE:
-            wedged = self.faults.take("wedged_drain", node_id, node.spec.address)
-            node.due = None if wedged else now + (self.settings.drain_seconds if drain is None else drain)
+            node.wedged = self.faults.take("wedged_drain", node_id, node.spec.address) is not None
+            node.due = None if node.wedged else now + (self.settings.drain_seconds if drain is None else drain)
             self._changed(node, now, State.DRAINING)
         else:
             self._terminate(node, now)
@@ -99,6 +99,28 @@ class Cluster:
         self._reckon()
         return True
 
+    def drained(self, node_id: str, now: float) -> bool:
+        """Note that a stopping node has finished its tasks; False while something still holds it."""
+        self.tick(now)
+        node = self.nodes.get(node_id)
+        if node is not None and not node.dead and node.state is State.DRAINING and not node.wedged:
+            self._terminate(node, now)
+        return node is None or node.state is not State.DRAINING
+
+    def revive(self, node_id: str, now: float) -> bool:
+        """Note that a node taken for crashed speaks again. False when the others have dropped it already."""
+        self.tick(now)
+        node = self.nodes.get(node_id)
+        if node is None:
+            return False
+        if node.dead:
+            pace = {State.STARTING: self.settings.boot_seconds, State.DRAINING: self.settings.drain_seconds}
+            lasts = node.terminate_seconds if node.state is State.TERMINATING else pace.get(node.state)
+            node.dead, node.due = False, None if lasts is None or node.wedged else now + lasts
+            self._told(now, node_id, "speaks again")
+            self._reckon()
+        return True
+
     def forget(self, node_id: str, now: float) -> bool:
         """Note that a process has ended in good order: it is gone at once. False when it was gone already."""
         self.tick(now)
@@ -107,6 +129,10 @@ class Cluster:
             return False
         self._gone(node, now)
         return True
+
+    def configure(self, settings: Settings) -> None:
+        """Change how the cluster behaves from now on."""
+        self.settings = self.maintenance.settings = settings
 
     def report(self, node_id: str, *, tasks: int, users: int) -> None:
         """Take a node's own count of running tasks and active users; nothing for a node that is gone."""

@@ -167,6 +167,8 @@ class Node:
     """Why this start will not end in ACTIVE; None when nothing stands against it yet."""
     dead: bool = False
     """Crashed: still listed by the others until ``due``, without state and version."""
+    wedged: bool = False
+    """A stop that never gets past DRAINING."""
     active_since: float | None = None
     tasks: int = 0
     users: int = 0
