@@ -1,0 +1,118 @@
+"""One AWS session for all adapters: clients, retries, the count of calls, errors translated.
+
+Credentials, profile and endpoints come from where every AWS tool takes them (``AWS_*`` variables, the shared
+configuration, the instance's role); nothing about them is a setting of ours.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
+
+from automation.adapters.aws.errors import translate
+
+_READS = Config(
+    retries={"mode": "standard", "total_max_attempts": 3},
+    connect_timeout=5,
+    read_timeout=30,
+    user_agent_extra="bitbucket-dc",
+)
+_ONCE = _READS.merge(Config(retries={"mode": "standard", "total_max_attempts": 1}))
+
+
+class Aws:
+    """Clients by service, made when first needed."""
+
+    def __init__(self, region: str | None = None) -> None:
+        """Take the region, or leave it to ``AWS_REGION`` and the shared configuration."""
+        self._region = region
+        self._session: Any = None
+        self._clients: dict[tuple[str, bool], Any] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def region(self) -> str:
+        """Name of the region in use, for messages."""
+        return self._region or str(getattr(self._session, "region_name", None) or "the default region")
+
+    def client(self, service: str, *, once: bool = False) -> Any:
+        """Return the client of ``service``; ``once`` gives one that never repeats a request by itself."""
+        with self._lock:  # making a client is not thread-safe, using one is
+            if (service, once) not in self._clients:
+                self._session = self._session or boto3.session.Session(region_name=self._region)
+                made = self._session.client(service, config=_ONCE if once else _READS)
+                self._clients[service, once] = made
+            return self._clients[service, once]
+
+    def caller(self) -> Caller:
+        """Return a new counting caller; each port has its own."""
+        return Caller(self)
+
+
+class Caller:
+    """Calls operations of AWS for one port.
+
+    Attributes:
+        calls: requests sent so far, retries included.
+    """
+
+    def __init__(self, aws: Aws) -> None:
+        self._aws = aws
+        self.calls = 0
+
+    @property
+    def region(self) -> str:
+        """Name of the region in use, for messages."""
+        return self._aws.region
+
+    def call(self, service: str, operation: str, /, **arguments: Any) -> dict[str, Any]:
+        """Call a read, or an act that may be repeated without harm.
+
+        Args:
+            service: boto3's name, such as ``autoscaling``.
+            operation: boto3's name, such as ``suspend_processes``.
+            arguments: as boto3 takes them.
+
+        Raises:
+            BbdcError: see ``errors.translate``.
+        """
+        return self._send(service, operation, arguments, once=False)
+
+    def once(self, service: str, operation: str, /, **arguments: Any) -> dict[str, Any]:
+        """Call an act that must not be repeated after a lost reply: the caller observes again instead."""
+        return self._send(service, operation, arguments, once=True)
+
+    def pages(self, service: str, operation: str, key: str, /, **arguments: Any) -> list[Any]:
+        """Call a read page by page and return everything under ``key``."""
+        found: list[Any] = []
+        with self._translated(service, operation):
+            for page in self._aws.client(service).get_paginator(operation).paginate(**arguments):
+                self._count(page)
+                found.extend(page.get(key) or ())
+        return found
+
+    def _send(self, service: str, operation: str, arguments: dict[str, Any], *, once: bool) -> dict[str, Any]:
+        with self._translated(service, operation):
+            answer: dict[str, Any] = getattr(self._aws.client(service, once=once), operation)(**arguments)
+            self._count(answer)
+            return answer
+
+    def _count(self, answer: dict[str, Any]) -> None:
+        self.calls += 1 + int(answer.get("ResponseMetadata", {}).get("RetryAttempts", 0))
+
+    @contextmanager
+    def _translated(self, service: str, operation: str) -> Iterator[None]:
+        try:
+            yield
+        except ParamValidationError:
+            raise  # our own mistake, not the cloud's: it must not look like something to try again
+        except (ClientError, BotoCoreError) as error:
+            self._count(getattr(error, "response", {}))
+            doing = f"aws {service} {operation.replace('_', '-')} in {self._aws.region}"
+            raise translate(error, doing, service) from error
