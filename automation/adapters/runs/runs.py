@@ -29,14 +29,15 @@ def inherit(memory: Memory, before: Memory) -> Memory:
     The first plan saw the cluster untouched: its version, size, limits and running scaling processes are the ones to
     return to, and its memory knows every machine that came and went.
     """
+    now = memory.plan
     plan = replace(
-        memory.plan,
-        original=before.plan.original,
-        planned=before.plan.planned,
-        minimum=before.plan.minimum,
-        maximum=before.plan.maximum,
-        suspend=memory.plan.suspend | before.plan.suspend,
-        known_strangers=before.plan.known_strangers,
+        before.plan,
+        target=now.target,
+        suspend=now.suspend | before.plan.suspend,
+        owns_model=now.owns_model,
+        started=now.started,
+        by=now.by,
+        surge=now.surge,
     )
     return replace(
         memory,

@@ -6,11 +6,14 @@ that was not written with our key is refused before it is unpickled.
 
 from __future__ import annotations
 
+import dataclasses
+import io
 import os
 import pickle
 import secrets
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from cryptography.fernet import Fernet, InvalidToken
 from dbos import Serializer
@@ -18,6 +21,28 @@ from dbos import Serializer
 from automation.ports.errors import Forbidden
 
 KEY_VARIABLE = "BBDC_KEY"
+
+
+def rebuild(kind: type, fields: dict[str, object]) -> object:
+    """Make a dataclass again from its fields' names; those that ``kind`` no longer has are left out.
+
+    A run may outlive the version of this program that began it. By position, as pickle stores slots, a field added or
+    removed since would move all others; by name, a new field takes its default.
+    """
+    known = {field.name for field in dataclasses.fields(kind)}
+    return kind(**{name: value for name, value in fields.items() if name in known})
+
+
+class _ByName(pickle.Pickler):
+    """Pickles our frozen dataclasses by the names of their fields."""
+
+    def reducer_override(self, value: object) -> Any:
+        """Return how to rebuild ``value``; everything but a frozen dataclass is pickled as usual."""
+        if not dataclasses.is_dataclass(value) or isinstance(value, type):
+            return NotImplemented
+        if not type(value).__module__.startswith("automation."):
+            return NotImplemented
+        return rebuild, (type(value), {field.name: getattr(value, field.name) for field in dataclasses.fields(value)})
 
 
 class Sealed(Serializer):
@@ -28,7 +53,9 @@ class Sealed(Serializer):
 
     def serialize(self, data: object) -> str:
         """Return ``data`` pickled, encrypted and signed."""
-        return self._fernet.encrypt(pickle.dumps(data)).decode()
+        packed = io.BytesIO()
+        _ByName(packed).dump(data)
+        return self._fernet.encrypt(packed.getvalue()).decode()
 
     # The library declares no type for the stored text's value; it is whatever ``serialize`` was given.
     def deserialize(cls, serialized_data: str) -> object:  # noqa: N805 (the base class names its self so)
