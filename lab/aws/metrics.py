@@ -28,12 +28,12 @@ class Metrics:
         datum = {
             "MetricName": "CPUUtilization",
             "Dimensions": [{"Name": "InstanceId", "Value": instance}],
-            "Timestamp": moment(now),
+            "Timestamp": moment(now).replace(tzinfo=None),  # moto keeps UTC without saying so
             "Value": percent,
             "Unit": "Percent",
         }
         backend.put_metric_data("AWS/EC2", [datum])
-        oldest = moment(now - KEPT)
+        oldest = moment(now - KEPT).replace(tzinfo=None)
         if backend.metric_data[0].timestamp < oldest:
             backend.metric_data = [one for one in backend.metric_data if one.timestamp >= oldest]
 

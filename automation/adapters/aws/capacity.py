@@ -42,9 +42,8 @@ class Capacity:
 
     def _refresh(self, group: Json) -> Problem | None:
         name = group["AutoScalingGroupName"]
-        refreshes = self._caller.pages(
-            "autoscaling", "describe_instance_refreshes", "InstanceRefreshes", AutoScalingGroupName=name
-        )
+        answer = self._caller.call("autoscaling", "describe_instance_refreshes", AutoScalingGroupName=name)
+        refreshes = answer.get("InstanceRefreshes") or ()  # newest first; only one can be going on
         running = next((one for one in refreshes if one.get("Status") in _REFRESHING), None)
         if running is None:
             return None

@@ -13,7 +13,7 @@ from typing import Any
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
+from botocore.exceptions import BotoCoreError, ClientError, OperationNotPageableError, ParamValidationError
 
 from automation.adapters.aws.errors import translate
 
@@ -110,7 +110,7 @@ class Caller:
     def _translated(self, service: str, operation: str) -> Iterator[None]:
         try:
             yield
-        except ParamValidationError:
+        except (ParamValidationError, OperationNotPageableError):
             raise  # our own mistake, not the cloud's: it must not look like something to try again
         except (ClientError, BotoCoreError) as error:
             self._count(getattr(error, "response", {}))
