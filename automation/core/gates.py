@@ -53,19 +53,25 @@ def _capacity(case: Case, _: Member) -> str | None:
     return None if have == wanted else f"the group holds {have} of {wanted} machines"
 
 
-def _serving(case: Case, candidate: Member) -> str | None:
-    if not candidate.is_serving:
-        return None  # it serves nobody: taking it out takes nothing away
+def too_few_left(case: Case, candidate: Member) -> str | None:
+    """Say how many nodes would be left serving without the candidate, where that is too few.
+
+    A node that Bitbucket calls silent may serve its users all the same: the balancer's word counts, not the state.
+    """
+    if not candidate.is_healthy:
+        return None  # the balancer sends nobody there: taking it out takes nothing away
     left = sum(m.is_serving for m in case.staying if m.id != candidate.id)
     return None if left >= case.floor else f"only {left} other nodes serve, {case.floor} must"
 
+
+ENOUGH = "enough_nodes_left_serving"
 
 NODE_GATES: Sequence[NodeGate] = (
     NodeGate("paused_by_operator", _paused),
     NodeGate("capacity_settled", _capacity),
     NodeGate("no_silent_node", _silent),
     NodeGate("no_stranger", _stranger),
-    NodeGate("enough_nodes_left_serving", _serving),
+    NodeGate(ENOUGH, too_few_left),
 )
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from automation.core.case import Case
 from automation.core.cluster import ClusterState, Member, NodeState
 from automation.core.decision import Act, ActName, Decision, Finish, Pause, Wait
-from automation.core.gates import END_GATES, NODE_GATES
+from automation.core.gates import END_GATES, ENOUGH, NODE_GATES, too_few_left
 from automation.core.notes import is_whole, name_of, subject_of
 from automation.core.roll import Ending
 from automation.core.versions import same_version
@@ -129,10 +129,15 @@ def _newborn(case: Case) -> Decision | None:
     """See each new node through: condemned ones out, the others joined, healthy twice and soaked."""
     leaving = {m.id for m in case.surplus_members}
     for member in case.unproven:
-        if member.id in leaving:
+        if member.id in leaving or _must_serve_on(case, member):
             continue
         return _out(case, member) if case.is_condemned(member) else _joining(case, member)
     return None
+
+
+def _must_serve_on(case: Case, member: Member) -> bool:
+    """Tell whether a failed node still has users and too few others could take them: the other sick ones go first."""
+    return case.is_condemned(member) and member.is_in_balancer and too_few_left(case, member) is not None
 
 
 def _joining(case: Case, member: Member) -> Decision:
@@ -201,7 +206,7 @@ def _out(case: Case, member: Member) -> Decision:
     """Out of the balancer, drained, stopped, replaced: the same way for every node that must go."""
     if member.is_in_balancer:
         return Act(ActName.DEREGISTER, member.id, member.instance.version)
-    hurried = case.is_condemned(member) and not member.is_active
+    hurried = member.state in (None, NodeState.ERROR, NodeState.OFFLINE) or case.runs_alone(member)
     drained_for = case.seconds_since(ActName.DEREGISTER, member)
     if member.is_draining and not hurried and not case.settings.drain_timeout <= drained_for < float("inf"):
         return Wait("drained", member.id, _targets(member))
@@ -252,6 +257,9 @@ def busyness(member: Member) -> tuple[float, float, str]:
 def _ending(case: Case) -> Decision | None:
     """Every node is on the target: approve (or cancel, going back) once every end gate is open."""
     cluster = case.seen.cluster
+    for member in case.unproven:
+        if _must_serve_on(case, member):
+            return Wait(ENOUGH, member.id, too_few_left(case, member) or "")
     if not cluster.upgrade_mode:
         return Wait("cluster_whole", detail="upgrade mode is off; waiting for every node to be proven")
     if cluster.state is ClusterState.RUNNING_UPGRADE_TASKS:

@@ -42,6 +42,7 @@ def make_plan(
     planned: int | None = None,
     owns_model: bool = False,
     by: str = "",
+    previous: Plan | None = None,
 ) -> Plan:
     """Write down what the roll sets out to do, reading the world once.
 
@@ -53,31 +54,37 @@ def make_plan(
         planned: nodes of the whole cluster; None takes the group's desired capacity.
         owns_model: True when the engine, and no Pulumi program, writes the version into the group's model.
         by: who asked for the roll.
+        previous: plan of the last roll of this cluster if that did not finish: what it set out from, and what it
+            switched off, is inherited, so that a roll in two halves still ends where it began.
 
     Raises:
         BbdcError: the world could not be read, or no node tells its version.
     """
     seen = observe(world)
+    old = previous if previous and (seen.cluster.upgrade_mode or previous.target == target) else None
+    ours = previous.suspend if previous else frozenset()
     return Plan(
         cluster=cluster,
-        original=_original(seen),
+        original=seen.cluster.original_version or (old.original if old else _running(seen)),
         target=target,
-        planned=planned if planned is not None else seen.group.desired,
-        minimum=seen.group.minimum,
-        maximum=seen.group.maximum,
-        suspend=world.group.disturbing() - seen.group.suspended,
+        planned=planned or (old.planned if old else seen.group.desired),
+        minimum=old.minimum if old else seen.group.minimum,
+        maximum=old.maximum if old else seen.group.maximum,
+        suspend=(world.group.disturbing() - seen.group.suspended) | (ours & seen.group.suspended),
         owns_model=owns_model,
-        known_addresses=frozenset(n.address for n in seen.cluster.nodes)
-        | frozenset(i.address for i in seen.group.instances if i.address),
+        known_addresses=_known(seen) | (old.known_addresses if old else frozenset()),
         started=seen.at,
         by=by,
         surge=settings.surge,
     )
 
 
-def _original(seen: Observation) -> str:
-    if seen.cluster.original_version:
-        return seen.cluster.original_version
+def _known(seen: Observation) -> frozenset[str]:
+    nodes, machines = seen.cluster.nodes, seen.group.instances
+    return frozenset(n.address for n in nodes) | frozenset(i.address for i in machines if i.address)
+
+
+def _running(seen: Observation) -> str:
     versions = {m.node.version for m in seen.members if m.node and m.node.version}
     if len(versions) != 1:
         told = ", ".join(sorted(versions)) or "none"
