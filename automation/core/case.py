@@ -93,11 +93,14 @@ class Case:
         """Tell whether a new node was counted as failed and waits for its replacement."""
         return any(failure.instance == member.id for failure in self.memory.failures)
 
+    def launched(self, member: Member) -> float:
+        """When the machine was launched, as the cloud says, or else when it was first seen."""
+        known = member.instance.launched
+        return known if known is not None else self.memory.first_seen.get(member.id, self.now)
+
     def seconds_unwell(self, member: Member) -> float:
         """Seconds since the machine was launched, or was last seen joined and healthy."""
-        begun = member.instance.launched
-        if begun is None:
-            begun = self.memory.first_seen.get(member.id, self.now)
+        begun = self.launched(member)
         return self.now - max(begun, self.memory.last_healthy.get(member.id, begun))
 
     def others(self, member: Member) -> frozenset[str]:
@@ -112,12 +115,13 @@ class Case:
         """Tell whether a node says RUNNING and sees nobody: a second cluster on the same database.
 
         ``/status`` RUNNING is not joined; only the node's own ``admin/cluster`` tells (facts: a node that finds nobody
-        starts alone against the same database and shared home).
+        starts alone against the same database and shared home). Of two that do not see each other the younger is the
+        lone one: the other was there before it, even if the balancer happens to let the lone one speak for the cluster.
         """
         view, others = member.view, self.others(member)
-        if view is None or view.status != "RUNNING" or view.members is None:
+        if view is None or view.status != "RUNNING" or view.members is None or view.members & others:
             return False
-        return bool(others) and not (view.members & others)
+        return any(self.launched(m) < self.launched(member) for m in self.staying if m.instance.address in others)
 
     def has_joined(self, member: Member) -> bool:
         """Tell whether a new node is ACTIVE on the target and itself sees every other member."""
