@@ -1,0 +1,149 @@
+"""The program of this estate through the Automation API, with whatever ``pulumi`` is on PATH."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pulumi import automation
+
+from automation.ports.errors import BbdcError, Conflict, NotFound
+
+PROJECT_FILE = "Pulumi.yaml"
+VERSION_KEY = "version"
+"""Config key, in the project's namespace, whose change rolls the cluster."""
+_STACK_VARIABLE = "PULUMI_STACK"
+
+
+class UpdateFailed(BbdcError):
+    """``pulumi up`` or ``preview`` failed; the message holds what Pulumi said."""
+
+
+def find_project(start: Path) -> Path | None:
+    """Return the nearest directory, from ``start`` upwards, that holds a Pulumi project; None when there is none."""
+    return next((place for place in (start, *start.parents) if (place / PROJECT_FILE).exists()), None)
+
+
+class EstateStack:
+    """One stack of the program: its version, previews and updates.
+
+    Args:
+        program: directory with Pulumi.yaml.
+        name: the stack; None takes ``PULUMI_STACK``, else the selected one.
+
+    Raises:
+        NotFound: there is no ``pulumi`` on PATH, no such stack, or none is selected.
+    """
+
+    def __init__(self, program: Path, name: str | None = None) -> None:
+        if shutil.which("pulumi") is None:
+            raise NotFound(
+                "there is no `pulumi` on PATH",
+                hint="install it from https://www.pulumi.com/docs/install/; "
+                'to rehearse without it, `bbdc lab up` brings its own: eval "$(bbdc lab env)"',
+            )
+        self._name = name or os.environ.get(_STACK_VARIABLE) or _selected(program)
+        with _translated(f"selecting stack {self._name}"):
+            self._stack = automation.select_stack(self._name, work_dir=str(program))
+
+    @property
+    def name(self) -> str:
+        """The stack's name."""
+        return self._name
+
+    def version(self) -> str:
+        """Return the version that the stack's config wants."""
+        with _translated(f"reading the config of stack {self._name}"):
+            return self._stack.get_config(VERSION_KEY).value
+
+    def set_version(self, version: str) -> None:
+        """Write the version that the next update shall bring."""
+        with _translated(f"writing the config of stack {self._name}"):
+            self._stack.set_config(VERSION_KEY, automation.ConfigValue(version))
+
+    def set_roll_option(self, key: str, value: str) -> None:
+        """Write one setting of the roll into the stack's config."""
+        with _translated(f"writing the config of stack {self._name}"):
+            self._stack.set_config(key, automation.ConfigValue(value))
+
+    def preview(self) -> dict[str, int]:
+        """Show what an update would change; returns counts by operation.
+
+        Raises:
+            UpdateFailed: the program or a check failed; the message holds Pulumi's diagnostics.
+        """
+        said = _Diagnostics()
+        with _translated(f"previewing stack {self._name}", said):
+            summary = self._stack.preview(on_event=said).change_summary
+        return {str(getattr(kind, "value", kind)): count for kind, count in summary.items()}
+
+    def up(self, on_event: Callable[[automation.EngineEvent], None] | None = None) -> None:
+        """Update the estate.
+
+        Raises:
+            UpdateFailed: as ``preview``.
+            Conflict: another update of the stack is in progress.
+        """
+        said = _Diagnostics(on_event)
+        with _translated(f"updating stack {self._name}", said):
+            self._stack.up(on_event=said)
+
+
+class _Diagnostics:
+    """Collects the errors among Pulumi's events, and passes all events on."""
+
+    def __init__(self, then: Callable[[automation.EngineEvent], None] | None = None) -> None:
+        self._then = then
+        self.errors: list[str] = []
+
+    def __call__(self, event: automation.EngineEvent) -> None:
+        diagnostic = event.diagnostic_event
+        if diagnostic is not None and diagnostic.severity == "error":
+            self.errors.append(_without_markup(diagnostic.message).strip())
+        if self._then is not None:
+            self._then(event)
+
+
+def _without_markup(text: str) -> str:
+    """Remove Pulumi's colour marks, such as ``<{%reset%}>``."""
+    head, *rest = text.split("<{%")
+    return head + "".join(part.partition("%}>")[2] for part in rest)
+
+
+def _selected(program: Path) -> str:
+    with _translated("listing the stacks"):
+        workspace = automation.LocalWorkspace(work_dir=str(program))
+        found = workspace.stack()
+    if found is None:
+        raise NotFound("no stack is selected", hint=f"set {_STACK_VARIABLE}, or run `pulumi stack select`")
+    return found.name
+
+
+@contextmanager
+def _translated(doing: str, said: _Diagnostics | None = None) -> Iterator[None]:
+    """Turn the Automation API's errors into ours; the only place that knows them."""
+    try:
+        yield
+    except automation.StackNotFoundError as error:
+        raise NotFound(
+            f"{doing} failed: there is no such stack",
+            hint="`pulumi stack ls` lists them; `pulumi stack init` makes one",
+        ) from error
+    except automation.ConcurrentUpdateError as error:
+        raise Conflict(
+            f"{doing} failed: another update of the stack is in progress",
+            hint="wait for it; `pulumi cancel` frees a stack whose update was killed",
+        ) from error
+    except automation.CommandError as error:
+        raise UpdateFailed(f"{doing} failed: {_reason(error, said)}") from error
+
+
+def _reason(error: automation.CommandError, said: _Diagnostics | None) -> str:
+    if said is not None and said.errors:
+        return "\n".join(dict.fromkeys(said.errors))
+    text = str(error)
+    lines = [line for line in text.splitlines() if line.strip().startswith("error:")]
+    return "\n".join(lines) or text
