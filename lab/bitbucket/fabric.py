@@ -84,7 +84,7 @@ class Fabric:
             self._heard[spec.id] = now
             settings = self.cluster.settings
             pace = {"terminate_seconds": settings.terminate_seconds, "drain_seconds": settings.drain_seconds}
-            return {"uuid": node.uuid, "display_name": settings.display_name, "base_url": settings.base_url, **pace}
+            return {"uuid": node.uuid, "display_name": settings.display_name, **pace}
 
     def heartbeat(self, node_id: str, *, tasks: int, users: int) -> Json:
         """Take a sign of life; return what the node is, shows and has to act out.
@@ -228,6 +228,7 @@ class Fabric:
             "banner": self._around.banner,
             "faults": self.cluster.faults.of_node(node_id, node.spec.address),
             "base_url": self.cluster.settings.base_url,
+            "ssh_base_url": self.cluster.settings.ssh_base_url,
         }
 
     def _node_json(self, node_id: str, now: float) -> Json:

@@ -68,7 +68,8 @@ class FabricServer:
 
     def close(self) -> None:
         """Stop serving and end the thread."""
-        self._loop.call_soon_threadsafe(self._stopping.set)
+        if self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._stopping.set)
         self._thread.join(_START_SECONDS)
 
     def _run(self) -> None:

@@ -81,6 +81,8 @@ class Settings:
     """Number of Mesh nodes."""
     base_url: str = "http://bitbucket.invalid"
     """What users type; the root of every link."""
+    ssh_base_url: str = ""
+    """``plugin.ssh.baseurl``: root of clone links over SSH; empty for port 7999 of the web address."""
     display_name: str = "Bitbucket"
     """Name in application-properties and on every page."""
 
