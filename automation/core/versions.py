@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import Self
 
 import semver
@@ -55,6 +56,7 @@ class Version:
         return str(self.parsed)
 
 
+@lru_cache(maxsize=1024)  # asked for every node at every pass, about the same few texts
 def same_version(left: str | None, right: str | None) -> bool:
     """Tell whether two version texts mean one version (``7.9`` and ``7.9.0`` do)."""
     if left is None or right is None:

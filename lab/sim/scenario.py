@@ -219,8 +219,10 @@ def _person_repairs(estate: Estate) -> None:
     estate.cloud.launch_blocked_until = 0.0
     for machine in estate.cloud.staying():
         node = estate.bitbucket.nodes.get(machine.id)
-        if machine.state is InstanceState.IN_SERVICE and (node is None or node.dead):
+        broken = node is None or node.dead or (node.state is State.ERROR and not estate.serving())
+        if machine.state is InstanceState.IN_SERVICE and broken:
             estate.cloud.terminate(machine, estate.clock.now())
+            estate.clock.sleep(300.0)
     estate.clock.sleep(300.0)
 
 
