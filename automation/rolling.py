@@ -6,6 +6,7 @@ come to the engine through here.
 
 from __future__ import annotations
 
+import dataclasses
 import getpass
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -13,9 +14,11 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, Literal, Self
 
+from automation import bootstrap
 from automation.adapters.runs.reader import RunReader
 from automation.adapters.runs.runs import Runs
 from automation.adapters.runs.store import Store
+from automation.config import Settings
 from automation.core.preflight import Preflight
 from automation.core.roll import Ending, Memory, Message, Outcome, Plan, Record, RollSettings, Step
 from automation.engine.preflight import preflight
@@ -50,6 +53,43 @@ class Estate:
     store: Store
     planned: int | None = None
     """Nodes of the whole cluster; None takes the group's desired capacity."""
+
+
+def load_settings(plain: Mapping[str, Any]) -> Settings:
+    """Read the settings; ``plain`` wins over the environment and may name the roll's own settings directly.
+
+    Raises:
+        Refused: something is wrong with them.
+    """
+    ours = {field.name for field in dataclasses.fields(RollSettings)}
+    roll = {name: value for name, value in plain.items() if name in ours and value is not None}
+    rest = {name: value for name, value in plain.items() if name not in ours}
+    return Settings.load(**rest, roll=roll or None)
+
+
+def store_of(settings: Settings) -> Store:
+    """Return where the runs of these settings are kept."""
+    return Store(settings.state, bootstrap.database_url(settings))
+
+
+def estate_of(plain: Mapping[str, Any]) -> Estate:
+    """Return the estate that plain settings, and the environment's credentials, lead to.
+
+    Args:
+        plain: settings by name, those of the roll among them, and ``planned``, the number of nodes.
+
+    Raises:
+        Refused: a setting is wrong or missing.
+    """
+    planned = plain.get("planned")
+    settings = load_settings({name: value for name, value in plain.items() if name != "planned"})
+    return Estate(
+        cluster=settings.cluster_name,
+        world=bootstrap.build(settings),
+        roll=settings.roll,
+        store=store_of(settings),
+        planned=None if planned is None else int(planned),
+    )
 
 
 class Rolling:

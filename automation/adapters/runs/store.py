@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -24,7 +24,7 @@ class Store:
 
     state: Path
     """Directory of this product's own state; made with mode 0700."""
-    database_url: str | None = None
+    database_url: str | None = field(default=None, repr=False)
     """``postgresql://...``; None keeps runs in ``state/runs.sqlite``."""
 
     @property
