@@ -19,9 +19,16 @@ def heed(memory: Memory, message: Message) -> Memory:
         case MessageKind.PAUSE:
             return replace(memory, paused=True)
         case MessageKind.RESUME:
-            return replace(memory, paused=False)
+            return _afresh(memory)
         case MessageKind.ABORT:
             return replace(memory, aborted=True)
+
+
+def _afresh(memory: Memory) -> Memory:
+    """Go on after a pause: what led to it was seen by a person, and counts no more."""
+    return replace(
+        memory, paused=False, aborted=False, failures=(), waiting=None, trouble_since=None, trouble="", stable=0
+    )
 
 
 def note(case: Case) -> Memory:
