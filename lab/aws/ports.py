@@ -103,6 +103,10 @@ class Faults(Protocol):
         """Message with which a launch in this zone fails; None when it works."""
         ...
 
+    def launch_failed(self, zone: str) -> None:
+        """Hear that a launch failed for that reason."""
+        ...
+
     def agent_lost(self, instance: str) -> bool:
         """Say whether the SSM agent of the machine is not connected."""
         ...
@@ -122,6 +126,9 @@ class NoFaults:
     def launch_error(self, zone: str) -> str | None:  # noqa: ARG002 - the port's signature
         """Never."""
         return None
+
+    def launch_failed(self, zone: str) -> None:
+        """Nothing to count."""
 
     def agent_lost(self, instance: str) -> bool:  # noqa: ARG002 - the port's signature
         """Never."""

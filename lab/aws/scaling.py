@@ -197,6 +197,7 @@ class Scaling:
         subnet, zone = self._place(group)
         error = self.world.faults.launch_error(zone)
         if error is not None:
+            self.world.faults.launch_failed(zone)
             self.retry[group.name] = now + self.world.timings.relaunch
             failed = self._note(group, "Launching a new EC2 instance", _wanted(group, now), now)
             failed.finish(now, "Failed", error)

@@ -41,7 +41,7 @@ class Target:
         until: when draining is over; None while it is registered.
         healthy: the last report; None when there is none yet.
         seen: whether the balancer has begun to check it.
-        reason: the balancer's words for an unhealthy target.
+        reason: AWS's reason code for an unhealthy target, or the balancer's words; ``description`` likewise.
         open: requests and connections in flight, as last reported.
     """
 
@@ -52,6 +52,7 @@ class Target:
     healthy: bool | None = None
     seen: bool = False
     reason: str = ""
+    description: str = ""
     open: int = 0
 
     @property
@@ -113,13 +114,23 @@ class Targets:
         group = self.world.backend("elbv2").target_groups.get(arn)
         return float(group.attributes[DELAY]) if group is not None else 0.0
 
-    def report(self, arn: str, identity: str, *, healthy: bool | None, reason: str = "", open_count: int = 0) -> None:
+    def report(
+        self,
+        arn: str,
+        identity: str,
+        *,
+        healthy: bool | None,
+        reason: str = "",
+        description: str = "",
+        open_count: int = 0,
+    ) -> None:
         """Take in what the balancer's health check found; hold the world's lock."""
         target = self.groups.get(arn, {}).get(identity)
         if target is None:
             return
         before, target.healthy = target.healthy, healthy
-        target.seen, target.reason, target.open = True, reason, open_count
+        target.seen, target.open = True, open_count
+        target.reason, target.description = reason, description
         if healthy is not before and not target.draining:
             name = {True: "healthy", False: "unhealthy", None: "unknown"}[healthy]
             self.world.emit("target-health", group=arn, instance=identity, state=name, reason=reason)
@@ -153,20 +164,18 @@ class Targets:
             return NOT_IN_USE
         if target.healthy is None:
             return CHECKING if target.seen else REGISTERING
-        return HEALTHY if target.healthy else _unhealthy(target.reason)
+        return HEALTHY if target.healthy else _unhealthy(target)
 
     def _changed(self, event: str, arn: str, identity: str) -> None:
         self.version += 1
         self.world.emit(f"target-{event}", group=arn, instance=identity)
 
 
-def _unhealthy(reason: str) -> Health:
-    lowered = reason.lower()
-    if "code" in lowered:
-        return "unhealthy", "Target.ResponseCodeMismatch", reason
-    if "timed out" in lowered or "timeout" in lowered:
-        return "unhealthy", "Target.Timeout", "Request timed out"
-    return "unhealthy", "Target.FailedHealthChecks", reason or "Health checks failed"
+def _unhealthy(target: Target) -> Health:
+    if target.reason.startswith(("Target.", "Elb.")):
+        return "unhealthy", target.reason, target.description
+    words = target.description or target.reason or "Health checks failed"
+    return "unhealthy", "Target.FailedHealthChecks", words
 
 
 def install(world: AwsWorld, patches: Patches) -> None:

@@ -1,0 +1,141 @@
+"""The balancer's routing table, read off the load balancers, listeners and target groups of the world."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lab.aws.targets import Target
+    from lab.aws.world import AwsWorld
+
+SHORT_NAME = "bitbucket-dc:target-group"
+POLL = 0.05
+
+
+@dataclass(slots=True)
+class Routes:
+    """The table, with a version that grows whenever it changes.
+
+    Attributes:
+        world: what it is read off.
+        http, ssh: ports of the balancer's two fronts.
+        tempo: how many times faster than declared health checks run.
+    """
+
+    world: AwsWorld
+    http: int
+    ssh: int
+    tempo: float
+    version: int = 0
+    _last: dict[str, Any] = field(default_factory=dict)
+
+    def wait(self, after: int, seconds: float) -> dict[str, Any]:
+        """Return the table once its version is above ``after``, or after so many seconds."""
+        deadline = time.monotonic() + seconds
+        table = self.read()
+        while table["version"] <= after and time.monotonic() < deadline:
+            time.sleep(POLL)
+            table = self.read()
+        return table
+
+    def read(self) -> dict[str, Any]:
+        """Return the table as it is now."""
+        with self.world.lock:
+            self.world.advance()
+            table = {"tempo": self.tempo, "listeners": self._listeners(), "groups": self._groups()}
+            if table != self._last:
+                self._last = table
+                self.version += 1
+            return {"version": self.version, **table}
+
+    def _listeners(self) -> list[dict[str, Any]]:
+        found: dict[str, dict[str, Any]] = {}
+        for balancer in self.world.backend("elbv2").load_balancers.values():
+            kind = "http" if balancer.type == "application" else "ssh"
+            for listener in balancer.listeners.values():
+                arn = _forwards_to(listener)
+                group = self.world.backend("elbv2").target_groups.get(arn)
+                if group is not None and group.target_type != "alb":
+                    found.setdefault(kind, self._listener(kind, arn, balancer))
+        return list(found.values())
+
+    def _listener(self, kind: str, arn: str, balancer: Any) -> dict[str, Any]:
+        line: dict[str, Any] = {
+            "name": kind,
+            "protocol": "HTTP" if kind == "http" else "TCP",
+            "address": "127.0.0.1",
+            "port": self.http if kind == "http" else self.ssh,
+            "group": arn,
+        }
+        idle = balancer.attrs.get("idle_timeout.timeout_seconds") if kind == "http" else None
+        return line | ({"idle_timeout": float(idle)} if idle else {})
+
+    def _groups(self) -> list[dict[str, Any]]:
+        groups = self.world.backend("elbv2").target_groups.values()
+        return [self._group(group) for group in groups if group.target_type != "alb"]
+
+    def _group(self, group: Any) -> dict[str, Any]:
+        targets = self.world.targets.groups.get(group.arn, {}).values()
+        protocol = "HTTP" if group.protocol in {"HTTP", "HTTPS"} else "TCP"
+        return {
+            "arn": group.arn,
+            "name": self._name(group),
+            "protocol": protocol,
+            "stickiness": _stickiness(group.attributes),
+            "health": _health(group),
+            "targets": [line for target in targets if (line := self._target(target)) is not None],
+        }
+
+    def _name(self, group: Any) -> str:
+        tags = self.world.backend("elbv2").describe_tags([group.arn])[group.arn]
+        return str(tags.get(SHORT_NAME, group.name))
+
+    def _target(self, target: Target) -> dict[str, Any] | None:
+        host = target.id
+        if host.startswith("i-"):
+            instance = self.world.backend("ec2").get_instance_by_id(host)
+            if instance is None:
+                return None
+            host = instance.private_ip
+        return {
+            "id": target.id,
+            "host": host,
+            "port": target.port,
+            "state": "draining" if target.draining else "registered",
+            "since": target.since,
+        }
+
+
+def _forwards_to(listener: Any) -> str:
+    for action in listener.default_actions:
+        data = action.data
+        if action.type == "forward":
+            config = data.get("ForwardConfig") or {}
+            several = config.get("TargetGroups") or [{}]
+            return str(data.get("TargetGroupArn") or several[0].get("TargetGroupArn", ""))
+    return ""
+
+
+def _stickiness(attributes: dict[str, Any]) -> dict[str, Any] | None:
+    if attributes.get("stickiness.enabled") != "true" or attributes.get("stickiness.type") != "app_cookie":
+        return None
+    return {
+        "cookie": attributes["stickiness.app_cookie.cookie_name"],
+        "seconds": float(attributes.get("stickiness.app_cookie.duration_seconds", 86400)),
+    }
+
+
+def _health(group: Any) -> dict[str, Any]:
+    http = group.health_check_protocol in {"HTTP", "HTTPS"}
+    port = group.health_check_port
+    return {
+        "path": (group.health_check_path or "/") if http else None,
+        "port": None if port in {None, "traffic-port"} else int(port),
+        "matcher": str(group.matcher.get("HttpCode", "200")) if http else None,
+        "interval": float(group.health_check_interval_seconds),
+        "timeout": float(group.health_check_timeout_seconds),
+        "healthy": int(group.healthy_threshold_count),
+        "unhealthy": int(group.unhealthy_threshold_count),
+    }

@@ -1,0 +1,1 @@
+"""The lab's daemon: it holds the world and ends with everything that it started."""

@@ -1,0 +1,107 @@
+"""The daemon's eye: after every event it looks at the whole lab and checks the invariants."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from lab.aws.world import AwsWorld
+from lab.bitbucket.fabric import Fabric
+from lab.invariants import Breach, Seen, SeenNode, Witness
+
+SHORT_NAME = "bitbucket-dc:target-group"
+CLUSTER = "bitbucket-dc:cluster"
+IDLE = 1.0
+"""Seconds after which it looks although nothing was heard."""
+
+
+class Watch:
+    """Looks and remembers.
+
+    Args:
+        world: the cloud.
+        fabric: the cluster.
+        cluster: value of the cluster tag.
+        planned: nodes that the lab was built with.
+        faults: names of the faults switched on.
+        broken: told of each breach that begins.
+    """
+
+    def __init__(
+        self,
+        world: AwsWorld,
+        fabric: Fabric,
+        *,
+        cluster: str,
+        planned: int,
+        faults: Callable[[], Sequence[str]],
+        broken: Callable[[Breach], None],
+    ) -> None:
+        self.witness = Witness(planned)
+        self._world = world
+        self._fabric = fabric
+        self._cluster = cluster
+        self._faults = faults
+        self._broken = broken
+        self._news = threading.Event()
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
+
+    def open(self) -> None:
+        """Begin to look."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop looking."""
+        self._closing.set()
+        self._news.set()
+        self._thread.join()
+
+    def wake(self) -> None:
+        """Look now."""
+        self._news.set()
+
+    def _run(self) -> None:
+        while not self._closing.is_set():
+            self._news.wait(IDLE)
+            self._news.clear()
+            for breach in self.witness.look(self.look(), time.time(), self._faults()):
+                self._broken(breach)
+
+    def look(self) -> Seen:
+        """Read the whole lab."""
+        view = self._fabric.to_json()
+        nodes = [SeenNode(node["id"], node["version"], node["state"]) for node in view["nodes"] if not node["crashed"]]
+        with self._world.lock:
+            desired, serving = self._desired(), self._serving()
+        cluster = view["cluster"]
+        return Seen(
+            desired=desired,
+            nodes=nodes,
+            serving=serving,
+            upgrade_mode=bool(cluster["upgradeModeEnabled"]),
+            original=cluster["originalVersion"],
+            split=bool(view["split"]),
+        )
+
+    def _desired(self) -> int:
+        groups = self._world.backend("autoscaling").autoscaling_groups.values()
+        return sum(int(group.desired_capacity or 0) for group in groups if _tag(group, CLUSTER) == self._cluster)
+
+    def _serving(self) -> int:
+        backend = self._world.backend("elbv2")
+        arns = [arn for arn in self._world.targets.groups if _short_name(backend, arn) == "http"]
+        known = [self._world.targets.groups[arn].values() for arn in arns]
+        return max(
+            (sum(bool(target.healthy) and not target.draining for target in targets) for targets in known), default=0
+        )
+
+
+def _tag(group: Any, key: str) -> str:
+    return next((str(tag["Value"]) for tag in group.tags if tag["Key"] == key), "")
+
+
+def _short_name(backend: Any, arn: str) -> str:
+    return str(backend.describe_tags([arn])[arn].get(SHORT_NAME, ""))

@@ -1,0 +1,293 @@
+"""Named faults of a lab: what each does, with which parameters, and the book of those switched on.
+
+A fault with ``times`` is used up after so many uses; one without stays until it is cleared. ``instance`` names a
+machine; ``any`` (the default) lets the seed choose among those that run, or means every machine where the fault waits
+for something to happen.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any, Protocol
+
+from lab.aws.ports import Call, Reply
+
+ANY = "any"
+
+
+class NoSuchFault(ValueError):
+    """The fault or one of its parameters does not exist, or it cannot be applied now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One line of the catalogue.
+
+    Attributes:
+        meaning: what happens.
+        params: parameters with their defaults; the type of the default is the type of the value.
+        times: uses unless told otherwise; None for until cleared.
+        cluster: the fault of lab.bitbucket.faults that acts it out; empty where the lab does it itself.
+    """
+
+    meaning: str
+    params: Mapping[str, Any] = field(default_factory=dict)
+    times: int | None = None
+    cluster: str = ""
+
+
+CATALOGUE: Mapping[str, Kind] = {
+    "crash": Kind("a node's process is killed", {"instance": ANY}),
+    "slow": Kind("a node answers late", {"instance": ANY, "seconds": 1.0}, cluster="slow"),
+    "silent": Kind("a live node does not answer its peers: null in /rest/zdu", {"instance": ANY}, cluster="silent"),
+    "throttled": Kind(
+        "calls are refused: too many (service: autoscaling, ec2, elasticloadbalancing, ssm, monitoring, bitbucket, *)",
+        {"service": "*", "action": "*", "chance": 1.0},
+        times=3,
+    ),
+    "error": Kind("calls fail with an internal error of the service", {"service": "*", "action": "*"}, times=1),
+    "lost-reply": Kind(
+        "a call is carried out and its answer never arrives (service as for throttled)",
+        {"service": "*", "action": "*"},
+        times=1,
+    ),
+    "never-joins": Kind("the next node stays STARTING for ever", times=1, cluster="never_joins"),
+    "alone": Kind("the next node finds nobody and runs alone on the shared database", times=1, cluster="alone"),
+    "boot-error": Kind("the next node comes up in ERROR", times=1, cluster="boot_error"),
+    "wedged-drain": Kind("a graceful stop never gets past DRAINING", {"instance": ANY}, 1, cluster="wedged_drain"),
+    "disk-full": Kind("the next machine cannot install Bitbucket: its disk is full", times=1),
+    "az-loss": Kind("every machine of a zone loses power, and none can be launched there", {"zone": "eu-west-1a"}),
+    "stop-hangs": Kind("systemctl stop does nothing until its time-out", {"instance": ANY}),
+    "agent-lost": Kind("the SSM agent of a machine is not connected", {"instance": "*"}),
+    "launch-fails": Kind("a launch finds no capacity", {"zone": "*"}, times=1),
+    "status-maintenance": Kind("somebody has locked Bitbucket: /status says MAINTENANCE with code 200"),
+}
+
+CAPACITY = (
+    "We currently do not have sufficient capacity in the Availability Zone you requested ({zone}). "
+    "Our system will be working on provisioning additional capacity."
+)
+THROTTLES = {
+    "ec2": Reply(503, "RequestLimitExceeded", "Request limit exceeded."),
+    "ssm": Reply(400, "ThrottlingException", "Rate exceeded"),
+}
+
+
+@dataclass(slots=True)
+class Fault:
+    """A fault that is switched on."""
+
+    name: str
+    params: dict[str, Any]
+    left: int | None
+    uses: int = 0
+
+    def wire(self) -> dict[str, Any]:
+        """Return it as ``bbdc lab fault list --json`` shows it."""
+        return {"name": self.name, "params": self.params, "left": self.left, "uses": self.uses}
+
+
+class Hands(Protocol):
+    """What a fault is done with: the daemon's machines and cluster."""
+
+    def running(self) -> list[str]:
+        """Return the machines whose Bitbucket runs."""
+        ...
+
+    def crash(self, instance: str) -> None:
+        """Kill the node's process."""
+        ...
+
+    def hold_stop(self, instance: str, *, hold: bool) -> None:
+        """Let the unit's stop hang, or no longer."""
+        ...
+
+    def lose_zone(self, zone: str) -> None:
+        """Cut the power of a whole zone."""
+        ...
+
+    def cluster_fault(self, name: str, instance: str, times: int | None, **params: Any) -> None:
+        """Switch a fault of the cluster on."""
+        ...
+
+    def clear_cluster_fault(self, name: str) -> None:
+        """Switch it off."""
+        ...
+
+    def lock(self, *, locked: bool) -> None:
+        """Lock Bitbucket for maintenance, or unlock it."""
+        ...
+
+
+class FaultBook:
+    """The faults that are switched on, and what the AWS world asks of them (lab.aws.ports.Faults).
+
+    Args:
+        seed: of every choice left to chance.
+    """
+
+    def __init__(self, seed: int = 0) -> None:
+        self._random = Random(seed)  # noqa: S311 - chance that can be repeated is the point
+        self._guard = threading.RLock()
+        self._on: list[Fault] = []
+        self.hands: Hands | None = None
+
+    # --- for people ----------------------------------------------------------------------------------------------
+
+    def set(self, name: str, times: int | None = None, **given: Any) -> Fault:
+        """Switch a fault on.
+
+        Raises:
+            NoSuchFault: the name or a parameter is unknown, or there is no machine to apply it to.
+        """
+        kind = CATALOGUE.get(name)
+        if kind is None:
+            raise NoSuchFault(f"no fault is called {name!r}; there are: {', '.join(CATALOGUE)}")
+        unknown = sorted(set(given) - set(kind.params))
+        if unknown:
+            has = ", ".join(kind.params) or "none"
+            raise NoSuchFault(f"fault {name} has no parameter {', '.join(unknown)}; it has: {has}")
+        params = {key: type(default)(given.get(key, default)) for key, default in kind.params.items()}
+        if params.get("instance") == ANY and self.hands is not None:
+            params["instance"] = self._choose(name)
+        fault = Fault(name, params, times if times is not None else kind.times)
+        self._begin(kind, fault)  # without the guard: machines ask this book while they hold theirs
+        if name != "crash":
+            with self._guard:
+                self._on.append(fault)
+        return fault
+
+    def clear(self, name: str | None = None) -> int:
+        """Switch the faults of one name off, or all; return how many there were."""
+        with self._guard:
+            gone = [fault for fault in self._on if name in {None, fault.name}]
+            self._on = [fault for fault in self._on if fault not in gone]
+        for fault in gone:
+            self._end(fault)
+        return len(gone)
+
+    def list(self) -> list[dict[str, Any]]:
+        """Return the faults that are switched on."""
+        with self._guard:
+            return [fault.wire() for fault in self._on]
+
+    # --- for the AWS world ---------------------------------------------------------------------------------------
+
+    def refuse(self, call: Call) -> Reply | None:
+        """Throttle or fail this call."""
+        if self._take("throttled", lambda fault: self._meant(fault, call)):
+            return THROTTLES.get(call.service, Reply(400, "Throttling", "Rate exceeded"))
+        if self._take("error", lambda fault: self._meant(fault, call)):
+            return Reply(500, "InternalFailure", "An internal error has occurred.")
+        return None
+
+    def lose_reply(self, call: Call) -> bool:
+        """Carry this call out and lose its answer."""
+        return self._take("lost-reply", lambda fault: self._meant(fault, call))
+
+    def launch_error(self, zone: str) -> str | None:
+        """Say why nothing can be launched in a zone; asking again for the same launch counts once."""
+        lost = self._find("az-loss", lambda fault: fault.params["zone"] == zone)
+        failing = self._find("launch-fails", lambda fault: fault.params["zone"] in {"*", zone})
+        return CAPACITY.format(zone=zone) if lost or failing else None
+
+    def launch_failed(self, zone: str) -> None:
+        """Count one launch that failed."""
+        self._take("launch-fails", lambda fault: fault.params["zone"] in {"*", zone})
+
+    def agent_lost(self, instance: str) -> bool:
+        """Say whether the machine's SSM agent is lost."""
+        return self._find("agent-lost", lambda fault: fault.params["instance"] in {"*", ANY, instance}) is not None
+
+    def disk_full(self, instance: str) -> bool:  # noqa: ARG002 - every machine may be the next
+        """Say whether this installation finds its disk full."""
+        return self._take("disk-full", lambda _fault: True)
+
+    # --- inner workings ------------------------------------------------------------------------------------------
+
+    def _choose(self, name: str) -> str:
+        running = sorted(self.hands.running()) if self.hands is not None else []
+        if not running:
+            raise NoSuchFault(f"fault {name} needs a machine that runs Bitbucket, and there is none")
+        return self._random.choice(running)
+
+    def _meant(self, fault: Fault, call: Call) -> bool:
+        if fault.params["service"] not in {"*", call.service} or fault.params["action"] not in {"*", call.action}:
+            return False
+        return self._random.random() < float(fault.params.get("chance", 1.0))
+
+    def _find(self, name: str, wanted: Callable[[Fault], bool]) -> Fault | None:
+        with self._guard:
+            return next((fault for fault in self._on if fault.name == name and wanted(fault)), None)
+
+    def _take(self, name: str, wanted: Callable[[Fault], bool]) -> bool:
+        with self._guard:
+            fault = self._find(name, wanted)
+            if fault is None:
+                return False
+            fault.uses += 1
+            if fault.left is not None:
+                fault.left -= 1
+                if fault.left <= 0:
+                    self._on.remove(fault)
+            return True
+
+    def _begin(self, kind: Kind, fault: Fault) -> None:
+        hands, params = self.hands, dict(fault.params)
+        if hands is None:
+            return
+        instance = params.pop("instance", "*")
+        if kind.cluster:
+            hands.cluster_fault(kind.cluster, instance, fault.left, **params)
+        elif fault.name in _BITBUCKET and params["service"] == "bitbucket":
+            name, more = _BITBUCKET[fault.name]
+            hands.cluster_fault(name, "*", fault.left, **more)
+        elif fault.name in _HANDS:
+            _HANDS[fault.name](hands, fault, True)
+
+    def _end(self, fault: Fault) -> None:
+        if self.hands is None:
+            return
+        cluster = CATALOGUE[fault.name].cluster
+        if not cluster and fault.params.get("service") == "bitbucket":
+            cluster = _BITBUCKET[fault.name][0]
+        if cluster:
+            self.hands.clear_cluster_fault(cluster)
+        elif fault.name in _HANDS:
+            _HANDS[fault.name](self.hands, fault, False)
+
+
+_BITBUCKET: Mapping[str, tuple[str, dict[str, Any]]] = {
+    "throttled": ("http_error", {"status": 429, "path": "/rest/", "retry_after": 1}),
+    "error": ("http_error", {"status": 500, "path": "/rest/"}),
+    "lost-reply": ("lost_reply", {"path": "/rest/zdu", "method": "POST"}),
+}
+
+
+def _crash(hands: Hands, fault: Fault, on: bool) -> None:  # noqa: FBT001 - called through the table below
+    if on:
+        hands.crash(fault.params["instance"])
+
+
+def _hang(hands: Hands, fault: Fault, on: bool) -> None:  # noqa: FBT001 - called through the table below
+    hands.hold_stop(fault.params["instance"], hold=on)
+
+
+def _lose_zone(hands: Hands, fault: Fault, on: bool) -> None:  # noqa: FBT001 - called through the table below
+    if on:
+        hands.lose_zone(fault.params["zone"])
+
+
+def _lock(hands: Hands, _fault: Fault, on: bool) -> None:  # noqa: FBT001 - called through the table below
+    hands.lock(locked=on)
+
+
+_HANDS: Mapping[str, Callable[[Hands, Fault, bool], None]] = {
+    "crash": _crash,
+    "stop-hangs": _hang,
+    "az-loss": _lose_zone,
+    "status-maintenance": _lock,
+}
