@@ -1,0 +1,41 @@
+"""The resource types of this provider, by token."""
+
+from __future__ import annotations
+
+from lab.pulumi.aws.resource import ResourceType
+from lab.pulumi.aws.types import (
+    autoscaling,
+    firewall,
+    iam,
+    launch_template,
+    listener,
+    load_balancing,
+    network,
+    routes,
+    target_group,
+)
+
+RESOURCES: dict[str, ResourceType] = {
+    resource.type: resource
+    for resource in (
+        network.VPC,
+        network.SUBNET,
+        network.INTERNET_GATEWAY,
+        network.EIP,
+        network.NAT_GATEWAY,
+        routes.ROUTE_TABLE,
+        routes.ROUTE_TABLE_ASSOCIATION,
+        firewall.SECURITY_GROUP,
+        firewall.INGRESS_RULE,
+        firewall.EGRESS_RULE,
+        launch_template.LAUNCH_TEMPLATE,
+        autoscaling.GROUP,
+        load_balancing.LOAD_BALANCER,
+        target_group.TARGET_GROUP,
+        listener.LISTENER,
+        iam.ROLE,
+        iam.ROLE_POLICY,
+        iam.ROLE_POLICY_ATTACHMENT,
+        iam.INSTANCE_PROFILE,
+    )
+}
