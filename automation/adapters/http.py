@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import email.utils
 import functools
+import re
 import socket
 import ssl
 import threading
@@ -160,8 +161,8 @@ def _lower(headers: httpx.Headers) -> dict[str, str]:
 
 
 def _shown(url: str) -> str:
-    """Return ``url`` without the query, which may carry a signature."""
-    return url.partition("?")[0]
+    """Return ``url`` without its query, which may carry a signature, and without user and password."""
+    return re.sub(r"(?<=://)[^/@]*@", "", url.partition("?")[0])
 
 
 @functools.cache

@@ -88,7 +88,7 @@ def translate(error: Exception, doing: str, service: str) -> BbdcError:
 def _answered(error: ClientError, doing: str, service: str) -> BbdcError:
     code, text = _code(error), _text(error)
     message = f"{doing}: {code}: {text}" if text else f"{doing}: {code}"
-    if code in _FORBIDDEN:
+    if code in _FORBIDDEN or (code.isdigit() and _status(error) == 403):  # S3 answers HEAD with a status only
         right = _right(error, service)
         return Forbidden(message, right=right, hint=f"allow {right} to this identity")
     if code in _NOT_AUTHENTICATED:
@@ -101,7 +101,11 @@ def _answered(error: ClientError, doing: str, service: str) -> BbdcError:
 def _state(error: ClientError, code: str, text: str, message: str) -> BbdcError:
     if code in _CONFLICT or (code == "ValidationError" and _CONFLICT_TEXT.search(text)):
         return Conflict(message)
-    if code in _NOT_FOUND or code.endswith((".NotFound", ".NotFoundException")):
+    if (
+        code in _NOT_FOUND
+        or (code.isdigit() and _status(error) == 404)
+        or code.endswith((".NotFound", ".NotFoundException"))
+    ):
         return NotFound(message)
     if code == "ValidationError" and _NOT_FOUND_TEXT.search(text):
         return NotFound(message)

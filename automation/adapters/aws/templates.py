@@ -17,11 +17,15 @@ from automation.adapters.aws import tags
 from automation.adapters.aws.session import Caller
 from automation.ports.errors import Conflict, NotFound, Unexpected
 
-_VERSION_LINE = re.compile(
-    rb"""^(?P<name>[ \t]*(?:export[ \t]+)?(?:BITBUCKET_VERSION|ATL_PRODUCT_VERSION)=)(?P<quote>["']?)"""
-    rb"""(?P<version>[0-9][\w.-]*)(?P=quote)[ \t]*$""",
+_LINE = re.compile(
+    rb"""^(?P<before>[ \t]*(?:export[ \t]+)?(?P<name>[A-Z][A-Z0-9_]*)=(?P<quote>["']?))"""
+    rb"""(?P<value>[^"'\s]*)(?P<after>(?P=quote)[ \t]*)$""",
     re.MULTILINE,
 )
+"""``NAME='value'`` alone on its line: the header of the start-up script, and plain shell assignments like it."""
+_VERSION_NAMES = {b"BITBUCKET_VERSION", b"ATL_PRODUCT_VERSION"}
+_ARCHIVE = b"ARCHIVE_URL"
+_CHECKSUM = b"ARCHIVE_SHA256"
 _GZIP = b"\x1f\x8b"
 
 
@@ -60,6 +64,10 @@ class Templates:
     def bitbucket_version(self, reference: Reference | None) -> str | None:
         """Return the Bitbucket version that the template carries; None when it says none."""
         return None if reference is None else version_of(self._data(reference))
+
+    def archive_template(self, reference: Reference | None) -> str | None:
+        """Return where machines of the template fetch the archive, with ``{version}``; None when it does not say."""
+        return None if reference is None else archive_of(str(self._data(reference).get("UserData") or ""))
 
     def _data(self, reference: Reference) -> dict[str, Any]:
         return dict(self._described(reference).get("LaunchTemplateData") or {})
@@ -123,22 +131,50 @@ def version_of(data: Mapping[str, Any]) -> str | None:
 
 
 def user_data_with(encoded: str, version: str, template: str) -> str:
-    """Return base64 user data with the version line replaced, compressed again if it was.
+    """Return base64 user data that installs ``version``, compressed again if it was.
+
+    The archive's address changes with the version; its checksum goes, because it is the old archive's.
 
     Raises:
         Unexpected: there is not exactly one ``BITBUCKET_VERSION=`` line.
     """
-    raw = base64.b64decode(encoded)
-    is_compressed = raw.startswith(_GZIP)
-    script = gzip.decompress(raw) if is_compressed else raw
-    changed, count = _VERSION_LINE.subn(rb"\g<name>\g<quote>" + version.encode() + rb"\g<quote>", script)
-    if count != 1:
+    script, is_compressed = _script(encoded)
+    before = [line["value"] for line in _LINE.finditer(script) if line["name"] in _VERSION_NAMES]
+    if len(before) != 1:
         raise Unexpected(
-            f"the user data of launch template {template} has {count} lines BITBUCKET_VERSION=...; one is needed",
+            f"the user data of launch template {template} has {len(before)} lines BITBUCKET_VERSION=...; one is needed",
             hint="set the version where this template is made",
         )
+    changed = _LINE.sub(lambda line: _changed(line, before[0], version.encode()), script)
     # mtime=0: the same script gives the same bytes.
     return base64.b64encode(gzip.compress(changed, mtime=0) if is_compressed else changed).decode()
+
+
+def _changed(line: re.Match[bytes], old: bytes, new: bytes) -> bytes:
+    value = line["value"]
+    if line["name"] in _VERSION_NAMES:
+        value = new
+    elif line["name"] == _ARCHIVE:
+        value = value.replace(old, new)
+    elif line["name"] == _CHECKSUM:
+        value = b""
+    return line["before"] + value + line["after"]
+
+
+def archive_of(encoded: str) -> str | None:
+    """Return where the user data fetches the archive, with ``{version}`` for the version; None when it does not say."""
+    script, _ = _script(encoded)
+    values = {line["name"]: line["value"] for line in _LINE.finditer(script)}
+    version = next((values[name] for name in sorted(_VERSION_NAMES) if values.get(name)), None)
+    url = values.get(_ARCHIVE)
+    return url.replace(version, b"{version}").decode() if url and version else None
+
+
+def _script(encoded: str) -> tuple[bytes, bool]:
+    """Return the script in base64 user data, and whether it was compressed."""
+    raw = base64.b64decode(encoded)
+    is_compressed = raw.startswith(_GZIP)
+    return (gzip.decompress(raw) if is_compressed else raw), is_compressed
 
 
 def _tags_with(specs: list[dict[str, Any]], version: str) -> list[dict[str, Any]]:
