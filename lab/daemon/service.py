@@ -16,6 +16,7 @@ from typing import Any, Protocol, TypeVar
 import psutil
 
 from lab import invariants
+from lab.aws import archives
 from lab.aws.routes import Routes
 from lab.aws.world import REGION, SECRET_KEY, AwsWorld
 from lab.bitbucket.fabric import LAB_SETTINGS, Fabric
@@ -110,6 +111,7 @@ class Daemon:
         self._stack.enter_context(self.world)
         self._opened(self.machines)
         self._connect()
+        archives.publish(self.world)
         self.routes = Routes(self.world, self.record.http, self.record.ssh, self.options.tempo)
         provider = self._provider()
         self._opened(Sampler(self.world, self.machines.pids))
