@@ -19,13 +19,33 @@ class Exchange(Protocol):
     """What a target's connection reports to (see exchange.Exchange)."""
 
     @property
-    def method(self) -> bytes: ...  # noqa: D102 - documented in exchange.Exchange
-    def interim(self, raw: bytes) -> None: ...  # noqa: D102 - documented in exchange.Exchange
-    def respond(self, head: http1.Head, framing: http1.Framing) -> None: ...  # noqa: D102 - documented in exchange.Exchange
-    def relay(self, data: bytes) -> None: ...  # noqa: D102 - documented in exchange.Exchange
-    def complete(self, *, reusable: bool) -> None: ...  # noqa: D102 - documented in exchange.Exchange
-    def lost(self, *, silent: bool, why: str) -> None: ...  # noqa: D102 - documented in exchange.Exchange
-    def target_full(self, *, full: bool) -> None: ...  # noqa: D102 - documented in exchange.Exchange
+    def method(self) -> bytes:
+        """Return the request's method."""
+        ...
+
+    def interim(self, raw: bytes) -> None:
+        """Pass on a 1xx response."""
+        ...
+
+    def respond(self, head: http1.Head, framing: http1.Framing) -> None:
+        """Pass on the head of the final response."""
+        ...
+
+    def relay(self, data: bytes) -> None:
+        """Pass on a piece of the response's body."""
+        ...
+
+    def complete(self, *, reusable: bool) -> None:
+        """End the exchange as it should."""
+        ...
+
+    def lost(self, *, silent: bool, why: str) -> None:
+        """End the exchange: the connection broke."""
+        ...
+
+    def target_full(self, *, full: bool) -> None:
+        """Read the client or not, as the target can take it."""
+        ...
 
 
 class Back(asyncio.Protocol):

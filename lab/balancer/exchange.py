@@ -53,13 +53,30 @@ class Client(Protocol):
     transport: asyncio.Transport
 
     @property
-    def closing(self) -> bool: ...  # noqa: D102 - documented in front.Front
+    def closing(self) -> bool:
+        """Tell whether this response must be the last one."""
+        ...
+
     @property
-    def request_complete(self) -> bool: ...  # noqa: D102 - documented in front.Front
-    def close_after_response(self) -> None: ...  # noqa: D102 - documented in front.Front
-    def hold(self, *, upstream_full: bool | None = None, connecting: bool | None = None) -> None: ...  # noqa: D102 - documented in front.Front
-    def exchange_done(self) -> None: ...  # noqa: D102 - documented in front.Front
-    def abort(self) -> None: ...  # noqa: D102 - documented in front.Front
+    def request_complete(self) -> bool:
+        """Tell whether the client has sent its whole request."""
+        ...
+
+    def close_after_response(self) -> None:
+        """Make this response the last one."""
+        ...
+
+    def hold(self, *, upstream_full: bool | None = None, connecting: bool | None = None) -> None:
+        """Say whether the target can take more of the request's body."""
+        ...
+
+    def exchange_done(self) -> None:
+        """Go on to the next request."""
+        ...
+
+    def abort(self) -> None:
+        """Cut the connection."""
+        ...
 
 
 class Exchange:

@@ -72,13 +72,6 @@ class Front(asyncio.Protocol):
             self._exchange.abandon()
             self._exchange = None
 
-    def eof_received(self) -> bool:
-        """Keep the connection for the response when the client has sent its whole request."""
-        if self._exchange is not None and self._framing.done:
-            self._close_after = True
-            return True
-        return False
-
     def pause_writing(self) -> None:
         """Stop reading the target while the client is slow."""
         self.write_paused = True

@@ -83,6 +83,7 @@ class Balancer:
         for opened in self._open.values():
             opened.close()
         self._open.clear()
+        self.router.apply(Table(version=0, tempo=1.0, listeners=(), groups=()))  # closes what is kept to targets
 
     async def _listen(self, listener: Listener) -> _Open:
         site = Site(listener, self.router, self._seal)

@@ -38,6 +38,7 @@ class Node:
     heads: list[dict[str, str]] = field(default_factory=list)
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
     go_on: asyncio.Event = field(default_factory=asyncio.Event)
+    mib_written: int = 0
     _runner: web.AppRunner | None = None
 
     async def start(self) -> None:
@@ -107,6 +108,7 @@ class Node:
         await answer.prepare(request)
         for _ in range(int(request.query["mib"])):
             await answer.write(b"x" * 2**20)
+            self.mib_written += 1
         await answer.write_eof()
         return answer
 
@@ -154,6 +156,7 @@ class World:
         self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
     ) -> None:
         self.balancer.close()
+        await asyncio.sleep(0.02)  # probes that were just accepted see their end before the nodes go
         for node in self.nodes.values():
             await node.stop()
         await asyncio.sleep(0.01)  # transports close on the next turns of the loop
@@ -211,7 +214,7 @@ class World:
 async def until(condition: Callable[[], bool], seconds: float = 5.0) -> None:
     """Wait for a condition, and fail when it does not come true in time."""
     async with asyncio.timeout(seconds):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - the condition is about other processes, too
             await asyncio.sleep(0.005)
 
 
