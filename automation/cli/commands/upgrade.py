@@ -1,0 +1,144 @@
+"""``bbdc upgrade``: preflight, plan, question, roll."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from automation.adapters.pulumi.stack import EstateStack
+from automation.cli import context, drive, shapes
+from automation.cli.board import Board, Heading
+from automation.cli.commands import preflight as preflight_command
+from automation.cli.commands.options import Direct, Json, Version, Yes
+from automation.cli.commands.report import write_page
+from automation.cli.exit_codes import ExitCode, Usage, code_of_outcome
+from automation.cli.output import emit_event, say
+from automation.core.preflight import Preflight
+from automation.core.roll import Approval, Outcome
+from automation.core.versions import same_version
+from automation.ports.errors import Refused
+from automation.rolling import Estate, Rolling
+
+Surge = Annotated[
+    bool | None,
+    Parameter(name="--surge", negative="--no-surge", help="Add a machine for the time of the roll, or do without."),
+]
+Approve = Annotated[
+    Approval | None, Parameter(name="--approval", help="Who lets the roll pass its point of no return.")
+]
+Page = Annotated[Path | None, Parameter(name="--report", help="Write the HTML report here when the roll ends.")]
+Done = tuple[str | None, Outcome | None]
+"""The run that rolled, if there was one, and how it ended."""
+
+
+def upgrade(
+    version: Version,
+    *,
+    yes: Yes = False,
+    surge: Surge = None,
+    approval: Approve = None,
+    report: Page = None,
+    direct: Direct = False,
+    json: Json = False,
+) -> int:
+    """Roll the cluster to VERSION, one node at a time, while it serves.
+
+    Shows the preflight, the order and an estimate, and asks. In the directory of a Pulumi program this is the program's
+    own `pulumi up` with the version set; --surge and --approval are written to the stack's config too. A roll that was
+    interrupted, or paused with a named reason, goes on with the same command. With --json one event a line.
+    """
+    estate = context.estate(surge=surge, approval=approval)
+    return roll(estate, version, yes=yes, surge=surge, approval=approval, report=report, direct=direct, as_json=json)
+
+
+def roll(
+    estate: Estate,
+    target: str,
+    *,
+    yes: bool,
+    direct: bool,
+    as_json: bool,
+    surge: bool | None = None,
+    approval: Approval | None = None,
+    report: Path | None = None,
+) -> int:
+    """Judge, ask, and carry the roll out; also the way of a rollback."""
+    direct = direct or context.program_of(context.settings()) is None
+    rolling = Rolling(estate, owns_model=direct)
+    judged = _judge(rolling, target, as_json=as_json)
+    is_open = rolling.unfinished() is not None
+    if not judged.order and not is_open and same_version(judged.current, target):
+        return _nothing_to_do(judged, as_json=as_json)
+    _confirm(judged, yes=yes, as_json=as_json)
+    with Board(Heading(estate.cluster, judged.current, target, judged.estimate), as_json=as_json) as board:
+        if direct:
+            run, outcome = _guarded(target, lambda: drive.directly(rolling, target, board))
+        else:
+            stack = context.stack_of(context.settings())
+            _configure(stack, target, surge=surge, approval=approval)
+            run, outcome = _guarded(target, lambda: drive.through_pulumi(stack, estate, board))
+    return _end(run, outcome, target, report, as_json=as_json)
+
+
+def _judge(rolling: Rolling, target: str, *, as_json: bool) -> Preflight:
+    judged = rolling.preflight(target)
+    if as_json:
+        emit_event("preflight", preflight=shapes.of_preflight(judged))
+    else:
+        preflight_command.show(judged)
+    if judged.refused and rolling.unfinished() != target:
+        raise Refused(judged.refused.name, f"refused by {judged.refused.name}: {judged.refused.detail}")
+    return judged
+
+
+def _nothing_to_do(judged: Preflight, *, as_json: bool) -> int:
+    if as_json:
+        emit_event("outcome", run=None, outcome=None, exit_code=ExitCode.OK)
+    else:
+        say(f"Nothing to do: every node of {judged.cluster} runs {judged.target} already.")
+    return ExitCode.OK
+
+
+def _confirm(judged: Preflight, *, yes: bool, as_json: bool) -> None:
+    if yes:
+        return
+    if as_json or not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise Usage("nobody can be asked: this is no terminal", hint="say --yes to act without a question")
+    sys.stdout.write(f"Roll {judged.cluster} from {judged.current} to {judged.target} now? [y/N] ")
+    sys.stdout.flush()
+    if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
+        raise Refused("not_confirmed", "nothing was changed: the question was not answered with yes")
+
+
+def _configure(stack: EstateStack, target: str, *, surge: bool | None, approval: Approval | None) -> None:
+    stack.set_version(target)
+    if surge is not None:
+        stack.set_roll_option("surge", str(surge).lower())
+    if approval is not None:
+        stack.set_roll_option("approval", approval.value)
+
+
+def _guarded(target: str, act: Callable[[], Done]) -> Done:
+    try:
+        return act()
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(
+            f"interrupted; the roll is not lost: `bbdc upgrade {target}` (or `pulumi up`) goes on from where it is, "
+            "`bbdc rollback` brings every node back, `bbdc status` shows how far it came"
+        ) from None
+
+
+def _end(run: str | None, outcome: Outcome | None, target: str, report: Path | None, *, as_json: bool) -> int:
+    if run is not None and report is not None:
+        write_page(run, report)
+    code = ExitCode.OK if outcome is None else code_of_outcome(outcome)
+    if as_json:
+        emit_event("outcome", run=run, outcome=shapes.of_outcome(outcome), exit_code=code)
+    drive.raise_if_paused(run, outcome, target)
+    if not as_json:
+        say(f"Run {run}: {outcome.ending}: every node runs {target}." if outcome else "The stack is up to date.")
+    return code
