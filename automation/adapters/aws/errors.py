@@ -80,7 +80,7 @@ def translate(error: Exception, doing: str, service: str) -> BbdcError:
         return Unreachable(message, hint="set AWS_REGION")
     if isinstance(error, _NO_CONNECTION):
         return Unreachable(message, hint="check the region, the network path to AWS, proxies and AWS_ENDPOINT_URL")
-    if isinstance(error, boto.HTTPClientError):
+    if isinstance(error, boto.HTTPClientError | boto.ConnectionError):
         return Unavailable(message)  # timeouts and connections that broke: it may have been carried out
     return Unexpected(message)
 
@@ -104,7 +104,7 @@ def _state(error: ClientError, code: str, text: str, message: str) -> BbdcError:
     if (
         code in _NOT_FOUND
         or (code.isdigit() and _status(error) == 404)
-        or code.endswith((".NotFound", ".NotFoundException"))
+        or code.endswith(("NotFound", "NotFoundException", "NotFoundFault"))
     ):
         return NotFound(message)
     if code == "ValidationError" and _NOT_FOUND_TEXT.search(text):

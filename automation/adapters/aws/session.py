@@ -113,6 +113,6 @@ class Caller:
         except (ParamValidationError, OperationNotPageableError):
             raise  # our own mistake, not the cloud's: it must not look like something to try again
         except (ClientError, BotoCoreError) as error:
-            self._count(getattr(error, "response", {}))
+            self._count(getattr(error, "response", None) or {})  # None where the connection broke
             doing = f"aws {service} {operation.replace('_', '-')} in {self._aws.region}"
             raise translate(error, doing, service) from error
