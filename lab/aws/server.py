@@ -29,7 +29,7 @@ class Server:
 
     def __init__(self, app: Any, port: int = 0) -> None:
         self._server: BaseWSGIServer = make_server("127.0.0.1", port, app, threaded=True, request_handler=_QuietHandler)
-        self._thread = threading.Thread(target=self._server.serve_forever, name="aws", daemon=True)
+        self._thread = threading.Thread(target=self._serve, name="aws", daemon=True)
 
     @property
     def port(self) -> int:
@@ -44,6 +44,9 @@ class Server:
     def start(self) -> None:
         """Serve in a thread."""
         self._thread.start()
+
+    def _serve(self) -> None:
+        self._server.serve_forever(poll_interval=0.05)  # so long does stop() take; the default is half a second
 
     def stop(self) -> None:
         """Stop serving and close the socket."""
