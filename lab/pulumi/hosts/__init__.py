@@ -1,0 +1,1 @@
+"""Programs that run inside the user's own Python, by path; never imported by the lab."""
