@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import cyclopts
 from cyclopts import Parameter
 
+from automation.cli.exit_codes import code_of
 from automation.ports.errors import BbdcError, Refused
 from lab import show
 from lab.environment import exports
@@ -190,7 +191,7 @@ def main() -> int:
         return int(app(result_action="return_value") or 0)
     except BbdcError as error:
         sys.stderr.write(f"bbdc lab: {error}\n")
-        return 1
+        return int(code_of(error))
 
 
 if __name__ == "__main__":

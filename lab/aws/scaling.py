@@ -221,7 +221,7 @@ class Scaling:
             zone = min(group.availability_zones, key=lambda zone: counts[zone])
             return None, str(zone)
         subnets = [backend.get_subnet(name.strip()) for name in group.vpc_zone_identifier.split(",")]
-        chosen = min(subnets, key=lambda subnet: (counts[subnet.availability_zone], _blocked(self.world, subnet)))
+        chosen = min(subnets, key=lambda subnet: (_blocked(self.world, subnet), counts[subnet.availability_zone]))
         return str(chosen.id), str(chosen.availability_zone)
 
     def _note(self, group: Any, description: str, cause: str, now: float) -> Activity:

@@ -6,6 +6,7 @@ passes in ``advance``, which the gateway calls around every request and the tick
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import threading
@@ -33,6 +34,12 @@ SECRET_KEY = "lab"  # noqa: S105 - signatures are not checked; the access key na
 
 _alive = threading.Lock()
 _log = logging.getLogger(__name__)
+
+
+@functools.cache
+def _session() -> Any:
+    """Return one session for all worlds: it keeps the service models that cost 100 ms to read."""
+    return boto3.Session()
 
 
 class RealClock:
@@ -91,6 +98,7 @@ class AwsWorld:
         self._closing = threading.Event()
         self._ticker = threading.Thread(target=self._tick_on, name="aws-clock", daemon=True)
         self._server: Server | None = None
+        self._clients: dict[str, Any] = {}
 
     # --- life ---------------------------------------------------------------------------------------------------
 
@@ -142,8 +150,10 @@ class AwsWorld:
         return self._server.url
 
     def client(self, service: str, **options: Any) -> Any:
-        """Return a boto3 client of this world."""
-        return boto3.client(
+        """Return a boto3 client of this world; without options always the same one."""
+        if service in self._clients and not options:
+            return self._clients[service]
+        client = _session().client(
             service,
             region_name=REGION,
             endpoint_url=self.url,
@@ -151,6 +161,9 @@ class AwsWorld:
             aws_secret_access_key=SECRET_KEY,
             **options,
         )
+        if not options:
+            self._clients[service] = client
+        return client
 
     def backend(self, service: str) -> Any:
         """Return moto's backend of a service; hold ``lock`` while using it."""

@@ -46,7 +46,7 @@ class Control:
         rules = [Rule(path, endpoint=str(number), methods=[method]) for number, (method, path) in enumerate(handlers)]
         self._map = Map(rules)
         self._server = make_server("127.0.0.1", port, self._answer, threaded=True, request_handler=_Quiet)
-        self._thread = threading.Thread(target=self._server.serve_forever, name="control", daemon=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="control", daemon=True)
 
     @property
     def url(self) -> str:
