@@ -69,5 +69,14 @@ class Witness:
 
     @staticmethod
     def _alone(cloud: Cloud, machine: Machine) -> bool:
-        node = cloud.bitbucket.nodes.get(machine.id)
-        return node is not None and node.island != cloud.bitbucket.main_island()
+        """Tell whether the node stands outside the cluster that must live: the largest, of equals the longest active.
+
+        Two clusters on one database damage it; whoever does not belong to that one has to go, users or not.
+        """
+        sizes: dict[int, tuple[int, float]] = {}
+        for node in cloud.bitbucket.nodes.values():
+            if node.state is State.ACTIVE and not node.dead:
+                count, since = sizes.get(node.island, (0, 0.0))
+                sizes[node.island] = (count + 1, max(since, -(node.active_since or 0.0)))
+        node_here = cloud.bitbucket.nodes.get(machine.id)
+        return bool(sizes) and node_here is not None and node_here.island != max(sizes, key=lambda i: sizes[i])

@@ -1,0 +1,64 @@
+"""Measure one roll in the lab: python -m bench.roll [--json] [--rate 110] [--nodes 3].
+
+The last line of ``--json`` is one object: efficiency, requests, failed, bitbucket_calls_per_node, cloud_calls_per_node,
+peak_rss_mib. ``efficiency`` is the wall time of the roll divided by the sum of the nodes' own drain, stop, boot and
+join times; 1.0 is the limit while one node moves at a time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from bench.nodes_time import read, slots
+from lab.demo import TARGET, Demo
+
+
+def measure(demo: Demo) -> dict[str, Any]:
+    """Tell the demo's story and return its figures."""
+    demo.up()
+    traffic = demo.roll()
+    run = json.loads(demo.bbdc("report", "--json", quiet=True))
+    nodes = slots(read(demo.directory / "log" / "events.jsonl"))
+    calls = run["calls"]
+    return {
+        "efficiency": round(run["seconds"] / sum(node.total for node in nodes), 3),
+        "seconds": round(run["seconds"], 1),
+        "nodes_own_seconds": [round(node.total, 1) for node in nodes],
+        "target": TARGET,
+        "requests": traffic["requests"],
+        "failed": traffic["failed"],
+        "rate": round(traffic["rate"], 1),
+        "bitbucket_calls_per_node": round(calls["bitbucket"] / len(nodes), 1),
+        "cloud_calls_per_node": round(calls["cloud"] / len(nodes), 1),
+        "peak_rss_mib": round(run["peak_rss_mib"], 1),
+    }
+
+
+def main() -> int:
+    """Run the bench."""
+    parser = argparse.ArgumentParser(prog="python -m bench.roll", description=__doc__)
+    parser.add_argument("--json", action="store_true", help="say nothing but one JSON object on the last line")
+    parser.add_argument("--rate", type=int, default=110)
+    parser.add_argument("--nodes", type=int, default=3)
+    parser.add_argument("--cloud", default="aws", choices=["aws"])
+    given = parser.parse_args()
+    directory = Path(tempfile.mkdtemp(prefix="bbdc-bench-"))
+    demo = Demo(directory, given.nodes, given.rate, directory / "report.html", quiet=given.json)
+    try:
+        figures = measure(demo)
+    finally:
+        subprocess.run([sys.executable, "-m", "lab.cli", "down", "--dir", str(directory)], check=False)
+        shutil.rmtree(directory, ignore_errors=True)
+    print(json.dumps(figures, indent=None if given.json else 2))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
