@@ -126,6 +126,8 @@ class Rolling:
     def plan(self, target: str) -> Plan:
         """Write down what a roll to ``target`` sets out to do, reading the world once."""
         estate = self._estate
+        with RunReader(estate.store) as reader:
+            latest = reader.latest(estate.cluster)
         return make_plan(
             estate.world,
             estate.roll,
@@ -134,6 +136,7 @@ class Rolling:
             planned=estate.planned,
             owns_model=self._owns_model,
             by=operator(),
+            previous=None if latest is None or latest.state.is_done else latest.plan,
         )
 
     def start(self, target: str) -> str:

@@ -77,10 +77,10 @@ def test_a_paused_run_says_so_and_goes_on_under_the_same_id(store: Store, tmp_pa
     assert outcome.ending is Ending.UPGRADED
 
 
-def test_another_target_takes_over_from_a_paused_run_and_returns_to_its_beginning(store: Store, tmp_path: Path) -> None:
+def test_another_target_takes_over_from_a_paused_run(store: Store, tmp_path: Path) -> None:
     engine = Scripted(tmp_path / "journal", length=4, pause_at=2)
     with drive(store, engine) as runs:
-        first = runs.open(plan(suspend=frozenset({"AZRebalance"})))
+        first = runs.open(plan())
         runs.wait(first, "finished")
     calm = Scripted(tmp_path / "journal", length=1)
     with drive(store, calm) as runs:
@@ -91,7 +91,6 @@ def test_another_target_takes_over_from_a_paused_run_and_returns_to_its_beginnin
     assert second == "alpha:2"
     with RunReader(store) as reader:
         assert [run.state for run in reader.runs("alpha")] == [RunState.SUPERSEDED, RunState.ROLLED_BACK]
-        assert reader.get(second).plan.suspend == {"AZRebalance"}
     assert [line["target"] for line in calm.lines()] == ["7.9.4"] * 3 + ["7.9.0"] * 2
 
 

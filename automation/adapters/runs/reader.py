@@ -41,6 +41,11 @@ class RunState(StrEnum):
         """True while the run may still do something."""
         return self in {RunState.RUNNING, RunState.PAUSED, RunState.INTERRUPTED}
 
+    @property
+    def is_done(self) -> bool:
+        """True when the run reached what it set out for."""
+        return self in {RunState.UPGRADED, RunState.ROLLED_BACK}
+
 
 @dataclass(frozen=True, slots=True)
 class Run:

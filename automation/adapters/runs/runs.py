@@ -10,7 +10,7 @@ from dbos import DBOS, SetWorkflowID
 
 from automation.adapters.runs import workflow
 from automation.adapters.runs.holder import Hold, digest, hold
-from automation.adapters.runs.reader import Run, RunId, RunReader, RunState, cluster_of, sequence
+from automation.adapters.runs.reader import Run, RunId, RunReader, RunState, sequence
 from automation.adapters.runs.store import Store
 from automation.adapters.runs.workflow import Driver, Pass
 from automation.core.roll import Ending, Memory, Message, MessageKind, Outcome, Plan, Record
@@ -21,31 +21,6 @@ LOOK = 0.2
 """Seconds between two looks at a run that is waited for."""
 FORMAT = "1"
 """Version of what is stored; a run of another version is not continued."""
-
-
-def inherit(memory: Memory, before: Memory) -> Memory:
-    """Let a new plan take over what an unfinished one changed, so that it is put back at the end.
-
-    The first plan saw the cluster untouched: its version, size, limits and running scaling processes are the ones to
-    return to, and its memory knows every machine that came and went.
-    """
-    now = memory.plan
-    plan = replace(
-        before.plan,
-        target=now.target,
-        suspend=now.suspend | before.plan.suspend,
-        owns_model=now.owns_model,
-        started=now.started,
-        by=now.by,
-        surge=now.surge,
-    )
-    return replace(
-        memory,
-        plan=plan,
-        opened=before.opened,
-        addresses={**before.addresses, **memory.addresses},
-        first_seen={**before.first_seen, **memory.first_seen},
-    )
 
 
 class Runs:
@@ -164,15 +139,11 @@ class Runs:
             self._clock.sleep(LOOK)
 
     def _first_memory(self, plan: Plan, latest: Run | None) -> Memory:
-        memory = self._begin(plan)
-        if latest is None or latest.state in {RunState.UPGRADED, RunState.ROLLED_BACK}:
-            return memory
-        before = self._reader.memory(latest.id)
-        if before is None:
-            return memory
-        if latest.state is RunState.FAILED and latest.plan.target == plan.target:
-            return replace(before, paused=False)
-        return inherit(memory, before)
+        """Return the memory to begin with: after a defect the last one, else a new one."""
+        if latest is not None and latest.state is RunState.FAILED and latest.plan.target == plan.target:
+            before = self._reader.memory(latest.id)
+            return self._begin(plan) if before is None else replace(before, paused=False)
+        return self._begin(plan)
 
     def _start(self, memory: Memory, number: int) -> RunId:
         run = RunId(f"{self._cluster}:{number}")
@@ -214,6 +185,3 @@ class Runs:
         driver.idle.wait()
         DBOS.destroy()
         self._is_launched = False
-
-
-__all__ = ["LOOK", "RunId", "Runs", "cluster_of", "inherit"]
