@@ -21,7 +21,7 @@ import boto3
 from moto.backends import get_backend
 from moto.core.base_backend import BackendDict
 
-from lab.aws import commands, groups, images, instances, metrics, scaling, targets, templates
+from lab.aws import commands, groups, images, instances, metrics, policies, scaling, targets, templates
 from lab.aws.gateway import Gateway
 from lab.aws.patches import Patches
 from lab.aws.ports import Clock, Faults, Machines, NoFaults, Timings
@@ -107,7 +107,7 @@ class AwsWorld:
         if not _alive.acquire(blocking=False):
             raise RuntimeError("one AWS world a process: moto's state is global")
         BackendDict.reset()
-        for part in (instances, templates, targets, groups, commands, metrics, images):
+        for part in (instances, templates, targets, groups, commands, metrics, images, policies):
             part.install(self, self._patches)
         gateway = Gateway(
             dispatcher(), lock=self.lock, advance=self.advance, faults=self.faults, access_key=self._access_key
@@ -168,6 +168,10 @@ class AwsWorld:
     def backend(self, service: str) -> Any:
         """Return moto's backend of a service; hold ``lock`` while using it."""
         return get_backend(service)[ACCOUNT][REGION]
+
+    def global_backend(self, service: str) -> Any:
+        """Return moto's backend of a service that knows no regions, such as IAM."""
+        return get_backend(service)[ACCOUNT]["aws"]
 
     def emit(self, event: str, **details: Any) -> None:
         """Tell all listeners of an event."""
