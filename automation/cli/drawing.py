@@ -5,7 +5,7 @@ All lengths are units of the SVG's view box; the page scales it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from automation.cli.output import clock_time, span
 from automation.cli.story import Lane, Span, Story
@@ -20,6 +20,8 @@ TRAFFIC_HEIGHT = 110.0
 FEWEST_TICKS = 5
 STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 86400)
 """Seconds between two ticks of the axis that people find easy to read."""
+MARGIN = 0.02
+"""Part of the time that is shown before and after."""
 MOST_BARS = 240
 """More bars than this would be thinner than a line: seconds are put together."""
 
@@ -106,12 +108,23 @@ class Axis:
 
 def draw(story: Story, traffic: Traffic | None) -> Picture:
     """Return the picture of a story, with the traffic of its time where there is a report."""
-    axis = Axis(story.start, max(story.end, story.start + 1.0))
-    rows = tuple(_row(axis, number, lane) for number, lane in enumerate(story.lanes))
+    margin = max(1.0, (story.end - story.start) * MARGIN)
+    axis = Axis(story.start - margin, story.end + margin)
+    rows = tuple(_row(axis, number, _extended(lane, story, axis)) for number, lane in enumerate(story.lanes))
     lanes_end = TOP + len(rows) * (LANE + GAP)
     load = None if traffic is None else _load(axis, lanes_end + 40.0, traffic)
     bottom = lanes_end if load is None else load.base
     return Picture(WIDTH, bottom + 26.0, rows, _ticks(axis), _marks(axis, story), load, bottom)
+
+
+def _extended(lane: Lane, story: Story, axis: Axis) -> Lane:
+    """Let what was seen in service by the first and the last look reach into the picture's margins."""
+    parts = list(lane.spans)
+    if parts and parts[0].start == story.start and parts[0].phase is Phase.IN_SERVICE:
+        parts[0] = replace(parts[0], start=axis.start)
+    if parts and parts[-1].end == story.end and parts[-1].phase is Phase.IN_SERVICE:
+        parts[-1] = replace(parts[-1], end=axis.end)
+    return replace(lane, spans=tuple(parts))
 
 
 def _row(axis: Axis, number: int, lane: Lane) -> Row:

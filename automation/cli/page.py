@@ -75,6 +75,6 @@ def _tiles(run: Run, story: Story, traffic: Traffic | None) -> list[Tile]:
         style = "good" if traffic.failed == 0 else "bad"
         tiles.append(Tile(f"{traffic.failed:,}", f"failed of {traffic.requests:,} requests", style))
     replaced = [lane for lane in story.lanes if lane.spans and lane.spans[0].start > story.start]
-    tiles.append(Tile(str(len(replaced)), f"machines made for {run.plan.planned} nodes"))
+    tiles.append(Tile(str(len(replaced)), f"new machines for {run.plan.planned} nodes"))
     tiles.append(Tile(story.approved_by or "-", "approved"))
     return tiles

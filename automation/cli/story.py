@@ -56,6 +56,8 @@ class Event:
     at: float
     kind: str
     text: str
+    state: str = ""
+    """Bitbucket's cluster state, where it has just changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,15 +127,17 @@ def _events(records: Iterable[Record]) -> tuple[Event, ...]:
     """Tell everything but waits, and each wait once."""
     events: list[Event] = []
     before: tuple[str, str, str] | None = None
+    state = ""
     for record in records:
         key = (record.kind, record.name, record.subject)
-        if key != before:
-            events.append(Event(record.at, record.kind, describe(record)))
-        before = key
+        changed = record.state if record.state != state else ""
+        if key != before or changed:
+            events.append(Event(record.at, record.kind, describe(replace(record, state="")), changed))
+        before, state = key, record.state or state
     return tuple(events)
 
 
 def _approver(records: Sequence[Record]) -> str:
     told = [record.subject for record in records if record.kind == "finish" and record.subject]
-    told += [record.subject for record in records if record.kind == "message" and record.name == "approve"]
-    return told[0] if told else ""
+    automatic = ["automatically"] if any((r.kind, r.name) == ("act", "approve") for r in records) else []
+    return next(iter(told + automatic), "")
