@@ -175,7 +175,8 @@ def request_line(head: Head) -> tuple[bytes, bytes, int]:
 def status_line(head: Head) -> tuple[int, int]:
     """Return (status, minor version) of a response's head."""
     parts = head.start.split(b" ", 2)
-    if parts[0] not in {b"HTTP/1.0", b"HTTP/1.1"} or len(parts[1]) != 3 or not parts[1].isdigit():
+    known = parts[0] in {b"HTTP/1.0", b"HTTP/1.1"} and len(parts) > 1
+    if not known or len(parts[1]) != 3 or not parts[1].isdigit():
         raise InvalidMessage(f"not a response: {head.start[:60]!r}")
     return int(parts[1]), int(parts[0][-1:])
 

@@ -1,0 +1,119 @@
+"""What a run found out: frozen values, to and from the summary file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Self
+
+SCHEMA = 1
+
+Sample = tuple[float, int, int, float]
+"""One slice of a series: (Unix time of its begin, requests that began in it, how many of those failed, p99 in ms)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A request that a user would have seen fail."""
+
+    time: float
+    """Unix time at which it was due."""
+    kind: str
+    what: str
+    """Method and path, or the git command."""
+    status: int | None
+    """HTTP status, or git's exit code; None when there was none."""
+    error: str
+    upstream: str | None
+    """Machine that the balancer had chosen, where it is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class KindReport:
+    """One kind of request. Latencies are milliseconds from when the request was due to its last byte."""
+
+    requests: int
+    failed: int
+    p50_ms: float
+    p99_ms: float
+    max_ms: float
+    series: tuple[Sample, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Push:
+    """A push that the server acknowledged."""
+
+    time: float
+    repository: str
+    branch: str
+    commit: str
+
+
+@dataclass(frozen=True, slots=True)
+class TrafficReport:
+    """A run of traffic, finished or not; field by field in docs/reference/lab-traffic.md."""
+
+    run: str
+    state: str
+    """starting, running, verifying, finished, failed (see ``error``) or died."""
+    error: str | None
+    target: str
+    asked: Mapping[str, float]
+    started: float
+    ended: float | None
+    updated: float
+    rate: float
+    requests: int
+    failed: int
+    in_flight: int
+    p50_ms: float
+    p99_ms: float
+    max_ms: float
+    kinds: Mapping[str, KindReport]
+    step: int
+    series: tuple[Sample, ...]
+    failures: tuple[Failure, ...]
+    failures_left_off: int
+    pushes_acknowledged: int
+    pushes_verified: int | None
+    missing: tuple[Push, ...]
+    verification_error: str | None
+    schema: int = SCHEMA
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the report as JSON values."""
+        document: dict[str, Any] = {each.name: getattr(self, each.name) for each in fields(self)}
+        document["asked"] = dict(self.asked)
+        document["kinds"] = {name: _plain(kind) for name, kind in self.kinds.items()}
+        document["series"] = [list(sample) for sample in self.series]
+        document["failures"] = [asdict(failure) for failure in self.failures]
+        document["missing"] = [asdict(push) for push in self.missing]
+        return document
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Self:
+        """Read what ``to_json`` made.
+
+        Raises:
+            KeyError, TypeError: the document is of another schema.
+        """
+        values = dict(document)
+        values["kinds"] = {name: _kind(entry) for name, entry in document["kinds"].items()}
+        values["series"] = _series(document["series"])
+        values["failures"] = tuple(Failure(**entry) for entry in document["failures"])
+        values["missing"] = tuple(Push(**entry) for entry in document["missing"])
+        return cls(**values)
+
+
+def _kind(entry: Mapping[str, Any]) -> KindReport:
+    return KindReport(**{**entry, "series": _series(entry["series"])})
+
+
+def _plain(kind: KindReport) -> dict[str, Any]:
+    document = {each.name: getattr(kind, each.name) for each in fields(kind)}
+    return document | {"series": [list(sample) for sample in kind.series]}
+
+
+def _series(entries: list[list[Any]]) -> tuple[Sample, ...]:
+    return tuple((time, requests, failed, p99) for time, requests, failed, p99 in entries)
