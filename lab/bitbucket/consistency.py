@@ -68,13 +68,10 @@ def settled_nodes_wait_for_nothing(cluster: Cluster, _now: float) -> Iterator[st
 
 
 def one_version_outside_upgrade_mode(cluster: Cluster, _now: float) -> Iterator[str]:
-    """Without upgrade mode an island of ACTIVE nodes runs one version (a failed or partial finalization aside)."""
-    if cluster.window is not None or cluster.finalization_failed:
-        return
-    for island, nodes in _active_islands(cluster).items():
-        versions = sorted({node.spec.version for node in nodes})
-        if len({release(version) for version in versions}) > 1:
-            yield f"island {island} runs {' and '.join(versions)} without upgrade mode"
+    """Without upgrade mode an island of ACTIVE nodes runs one version, unless a blind other island tore it."""
+    if cluster.window is None:
+        torn = sorted(mixed_islands(cluster) - cluster.torn)
+        yield from (f"island {island} runs several versions without upgrade mode" for island in torn)
 
 
 def bug_fix_versions_in_upgrade_mode(cluster: Cluster, _now: float) -> Iterator[str]:
@@ -101,6 +98,14 @@ def a_task_needs_its_lock(cluster: Cluster, _now: float) -> Iterator[str]:
     """A maintenance task that runs has a lock around it."""
     if cluster.maintenance.latched() and cluster.maintenance.held is None:
         yield "a backup task runs without the lock"
+
+
+def mixed_islands(cluster: Cluster) -> set[int]:
+    """Return the islands whose ACTIVE nodes run more than one version."""
+    versions = {
+        island: {release(node.spec.version) for node in nodes} for island, nodes in _active_islands(cluster).items()
+    }
+    return {island for island, several in versions.items() if len(several) > 1}
 
 
 def _active_islands(cluster: Cluster) -> dict[int, list[Node]]:

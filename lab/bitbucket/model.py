@@ -41,7 +41,10 @@ class Cluster:
         """Version the database was last brought to; an older Bitbucket refuses to start on it."""
         self.listener: Callable[[float, str, str], None] | None = None
         """Told ``(now, node's handle or "", what happened)`` at every change of state."""
+        self.torn: set[int] = set()
+        """Islands that ran two versions while another island, blind to them, finalized on the shared database."""
         self._tasks_fail = False
+        self._finalizing: int | None = None
         self._islands = 0
         self._next: float | None = None
 
@@ -194,7 +197,7 @@ class Cluster:
         if self.faults.take("start_error"):
             return errors(500, "An error occurred while enabling upgrade mode.", "ServerException")
         nodes = self._seen(asked)
-        broken = any(node.state is State.ERROR and not node.dead for node in nodes)
+        broken = any(node.state is State.ERROR and not view.is_silent(node, self.faults) for node in nodes)
         if self.upgrade_state(asked) is not Upgrade.STABLE or broken:
             return Reply(409)
         answering = next((n for n in nodes if n.spec.id == asked), next(n for n in nodes if n.answers))
@@ -226,6 +229,7 @@ class Cluster:
             broken is not None and broken.params["then"] == "failed"
         )
         self.tasks_due = now + self.settings.tasks_seconds
+        self._finalizing = self._seen(asked)[0].island
         self._told(now, "", "upgrade tasks run")
         self._reckon()
         self.tick(now)
@@ -366,6 +370,7 @@ class Cluster:
 
     def _finish_tasks(self, now: float) -> None:
         self.tasks_due, self.window = None, None
+        self.torn |= consistency.mixed_islands(self) - {self._finalizing}
         self.finalization_failed, self._tasks_fail = self._tasks_fail, False
         live = [n.spec.version for n in self.nodes.values() if n.state is State.ACTIVE and not n.dead]
         if not self.finalization_failed:
