@@ -175,10 +175,10 @@ def _marks(axis: Axis, story: Story) -> tuple[Mark, ...]:
 
 def _load(axis: Axis, top: float, traffic: Traffic) -> Load:
     base = top + TRAFFIC_HEIGHT
-    width = max(1, round((axis.end - axis.start) / MOST_BARS))
+    width = max(traffic.step, round((axis.end - axis.start) / MOST_BARS), 1.0)
     sums: dict[int, tuple[int, int]] = {}
-    for second in traffic.seconds:
-        if axis.start - 1.0 <= second.at <= axis.end:
+    for second in traffic.slices:
+        if axis.start <= second.at <= axis.end:
             slot = int((second.at - axis.start) // width)
             requests, failed = sums.get(slot, (0, 0))
             sums[slot] = (requests + second.requests, failed + second.failed)

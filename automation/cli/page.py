@@ -74,6 +74,10 @@ def _tiles(run: Run, story: Story, traffic: Traffic | None) -> list[Tile]:
     if traffic is not None:
         style = "good" if traffic.failed == 0 else "bad"
         tiles.append(Tile(f"{traffic.failed:,}", f"failed of {traffic.requests:,} requests", style))
+        if traffic.pushes_verified is not None:
+            there = traffic.pushes_verified == traffic.pushes_acknowledged
+            caption = f"of {traffic.pushes_acknowledged:,} acknowledged pushes are there"
+            tiles.append(Tile(f"{traffic.pushes_verified:,}", caption, "good" if there else "bad"))
     replaced = [lane for lane in story.lanes if lane.spans and lane.spans[0].start > story.start]
     tiles.append(Tile(str(len(replaced)), f"new machines for {run.plan.planned} nodes"))
     tiles.append(Tile(story.approved_by or "-", "approved"))

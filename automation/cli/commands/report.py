@@ -22,7 +22,8 @@ from automation.ports.errors import NotFound
 Id = Annotated[str | None, Parameter(help="The run; the cluster's newest when left out.")]
 Html = Annotated[Path | None, Parameter(name="--html", help="Write one self-contained HTML page to this file.")]
 Load = Annotated[
-    Path | None, Parameter(name="--traffic", help="Traffic report to draw under the nodes (docs/reference/runs.md).")
+    Path | None,
+    Parameter(name="--traffic", help="Traffic report to draw under the nodes (docs/reference/lab-traffic.md)."),
 ]
 
 
