@@ -46,7 +46,7 @@ class Group(Protocol):
         ...
 
     def limit(self, minimum: int, maximum: int) -> None:
-        """Set the capacity limits."""
+        """Set the capacity limits; Conflict when the desired capacity lies outside, because that would change it."""
         ...
 
     def suspend(self, processes: Collection[str]) -> None:

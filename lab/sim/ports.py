@@ -154,6 +154,8 @@ class SimGroup:
 
     def limit(self, minimum: int, maximum: int) -> None:
         """Set the limits."""
+        if not minimum <= self.cloud.desired <= maximum:
+            raise Conflict(f"limits {minimum}..{maximum} would change the desired capacity of {self.cloud.desired}")
         self.cloud.minimum, self.cloud.maximum = minimum, maximum
 
     def suspend(self, processes: Collection[str]) -> None:

@@ -12,13 +12,25 @@ from pathlib import Path
 import pytest
 
 from tests.contracts.aws import aws
-from tests.contracts.subjects import Subject
+from tests.contracts.sim import rest_bitbucket, sim, sim_bitbucket
+from tests.contracts.subjects import BitbucketSubject, Subject
 
-IMPLEMENTATIONS: Mapping[str, Callable[[Path], AbstractContextManager[Subject]]] = {"aws": aws}
+IMPLEMENTATIONS: Mapping[str, Callable[[Path], AbstractContextManager[Subject]]] = {"aws": aws, "sim": sim}
+BITBUCKETS: Mapping[str, Callable[[Path], AbstractContextManager[BitbucketSubject]]] = {
+    "rest": rest_bitbucket,
+    "sim": sim_bitbucket,
+}
 
 
 @pytest.fixture(params=sorted(IMPLEMENTATIONS))
 def subject(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Subject]:
     """Return the implementation under test, with three nodes in service and healthy."""
     with IMPLEMENTATIONS[request.param](tmp_path) as made:
+        yield made
+
+
+@pytest.fixture(params=sorted(BITBUCKETS))
+def cluster(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[BitbucketSubject]:
+    """Return the implementation of Bitbucket's ports under test."""
+    with BITBUCKETS[request.param](tmp_path) as made:
         yield made

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from automation.ports.bitbucket import Bitbucket, Nodes
 from automation.ports.cloud import Balancer, Group, Host, Metrics
 
 
@@ -43,5 +44,35 @@ class Subject:
     group: Group
     balancer: Balancer
     host: Host
-    metrics: Metrics
+    metrics: Metrics | None
+    """None where nothing is measured."""
     hands: Hands
+
+
+class BitbucketHands(Protocol):
+    """What a test does to a cluster from outside."""
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass."""
+        ...
+
+    def addresses(self) -> tuple[str, ...]:
+        """Return the addresses of all machines."""
+        ...
+
+    def replace(self, address: str, version: str) -> None:
+        """Replace a machine by one of ``version`` with another address, and wait until that has joined."""
+        ...
+
+    def stop_all(self) -> None:
+        """Stop every machine, without successors."""
+        ...
+
+
+@dataclass(frozen=True)
+class BitbucketSubject:
+    """One implementation under test, over three ACTIVE nodes at 7.9.0."""
+
+    bitbucket: Bitbucket
+    nodes: Nodes
+    hands: BitbucketHands
