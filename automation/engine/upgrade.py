@@ -27,6 +27,7 @@ from automation.core.roll import (
     Step,
 )
 from automation.core.upgrade import decide
+from automation.core.versions import VersionRefusal, explain_refusal, refuse_upgrade
 from automation.engine.acts import perform
 from automation.engine.observe import observe
 from automation.ports.errors import BbdcError, Forbidden, NotAuthenticated, NotFound, Refused, Unavailable
@@ -58,14 +59,17 @@ def make_plan(
             switched off, is inherited, so that a roll in two halves still ends where it began.
 
     Raises:
-        BbdcError: the world could not be read, or no node tells its version.
+        Refused: the version rule forbids the target, or no node tells its version.
+        BbdcError: the world could not be read.
     """
     seen = observe(world)
     old = previous if previous and (seen.cluster.upgrade_mode or previous.target == target) else None
     ours = previous.suspend if previous else frozenset()
+    original = seen.cluster.original_version or (old.original if old else _running(seen))
+    _refuse(original, target)
     return Plan(
         cluster=cluster,
-        original=seen.cluster.original_version or (old.original if old else _running(seen)),
+        original=original,
         target=target,
         planned=planned or (old.planned if old else seen.group.desired),
         minimum=old.minimum if old else seen.group.minimum,
@@ -77,6 +81,13 @@ def make_plan(
         by=by,
         surge=settings.surge,
     )
+
+
+def _refuse(original: str, target: str) -> None:
+    """Hold the version rule here too, and not only in preflight: beyond it no node could ever join."""
+    refusal = refuse_upgrade(original, target)
+    if refusal and refusal is not VersionRefusal.SAME_VERSION:
+        raise Refused(str(refusal), explain_refusal(refusal, original, target))
 
 
 def _known(seen: Observation) -> frozenset[str]:

@@ -8,8 +8,9 @@ from random import Random
 
 from automation.core.cluster import InstanceState
 from automation.core.roll import Ending, Memory, Message, MessageKind, Outcome, Plan, RollSettings, Step
+from automation.core.versions import VersionRefusal
 from automation.engine.upgrade import make_plan
-from automation.ports.errors import BbdcError
+from automation.ports.errors import BbdcError, Refused
 from automation.ports.world import World
 from lab.bitbucket.records import Settings as BitbucketSettings
 from lab.bitbucket.records import State
@@ -172,7 +173,10 @@ def play(seed: int) -> tuple[Estate, Story]:
     previous: Plan | None = None
     for attempt in range(3):
         world, owns_model = chaos.over(estate.world), random.choice((True, False))
-        story = _attempt(estate, world, settings, target, trouble, owns_model=owns_model, previous=previous)
+        try:
+            story = _attempt(estate, world, settings, target, trouble, owns_model=owns_model, previous=previous)
+        except Refused:
+            break  # the upgrade was finalized already: there is no way back, and nothing was changed
         previous = story.memory.plan
         check_end(estate, story.outcome, target, limits)
         if story.outcome.ending is not Ending.PAUSED:
@@ -204,6 +208,10 @@ def _attempt(
                 previous=previous,
             )
             break
+        except Refused as refused:
+            if refused.name in set(VersionRefusal):
+                raise
+            _person_repairs(estate)
         except BbdcError:
             estate.clock.sleep(30.0)
             _person_repairs(estate)
