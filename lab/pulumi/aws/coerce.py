@@ -33,7 +33,7 @@ def _scalar(kind: str, value: Any) -> Any:
         return int(value)
     if kind in ("float", "double"):
         return float(value)
-    if kind == "string":
+    if kind == "string" and not isinstance(value, bytes):
         return str(value).lower() if isinstance(value, bool) else str(value)
     return value
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError, ParamValidationError
+from botocore.parsers import ResponseParserError
 
 from lab.pulumi.aws.session import Cancelled, NotReached
 
-CALL_ERRORS = (ClientError, BotoCoreError, NotReached, Cancelled, ValueError, LookupError)
+CALL_ERRORS = (ClientError, BotoCoreError, ResponseParserError, NotReached, Cancelled, ValueError, LookupError)
 """What the calls of a resource type may raise; anything else is a defect of this provider and shows as such."""
 
 _ADVICE = (
@@ -29,6 +30,12 @@ _ADVICE = (
     (("NotFound", "NoSuchEntity"), "it is gone from the cloud; `pulumi refresh` makes the state follow"),
     (("Validation", "InvalidParameter", "Invalid", "Malformed"), "correct the property, then run again"),
 )
+_LOCAL_ADVICE: tuple[tuple[tuple[type[Exception], ...], str], ...] = (
+    ((EndpointConnectionError,), "check that the lab runs (`bbdc lab status`) and that AWS_ENDPOINT_URL names it"),
+    ((ParamValidationError, ValueError), "correct the property, then run again"),
+    ((NotReached,), "look at it in the cloud, then run the same command again: it continues"),
+    ((Cancelled,), "run the same command again: it continues"),
+)
 
 
 def explained(error: Exception, doing: str, what: str) -> str:
@@ -49,18 +56,15 @@ def code(error: Exception) -> str:
 
 
 def _reason(error: Exception) -> tuple[str, str]:
+    """Return what happened and what to do about it."""
     if isinstance(error, ClientError):
         message = str(error.response["Error"].get("Message", "")).rstrip(". \n")
         return f"operation {error.operation_name}: {code(error)}: {message}", _advice(code(error))
-    if isinstance(error, EndpointConnectionError):
-        return str(error), "check that the lab runs (`bbdc lab status`) and that AWS_ENDPOINT_URL names it"
-    if isinstance(error, ParamValidationError | ValueError):
-        return " ".join(str(error).split()), "correct the property, then run again"
-    if isinstance(error, NotReached):
-        return str(error), "look at it in the cloud, then run the same command again: it continues"
-    if isinstance(error, Cancelled):
-        return str(error), "run the same command again: it continues"
-    return f"{type(error).__name__}: {error}", ""
+    if isinstance(error, ResponseParserError):
+        return "the cloud's answer could not be read", "look into the lab's log; it may not know this operation"
+    advice = next((advice for kinds, advice in _LOCAL_ADVICE if isinstance(error, kinds)), "")
+    text = " ".join(str(error).split())
+    return (text if advice else f"{type(error).__name__}: {text}"), advice
 
 
 def _advice(error_code: str) -> str:

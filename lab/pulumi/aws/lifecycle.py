@@ -136,7 +136,7 @@ def difference(kind: ResourceType, revision: Revision) -> Difference:
     state, news = revision.state, revision.news
     found = compare.changes(kind.rules, revision.old_inputs or _asked(kind, state), state, news)
     changes = tuple(c for c in found if not compare.is_ignored(c.path, revision.ignored))
-    replacing = tuple(c for c in changes if kind.forces_replacement(c))
+    replacing = tuple(c for c in changes if kind.forces_replacement(c, news))
     return Difference(changes, replacing, bool(replacing) and _collides(kind, state, news))
 
 

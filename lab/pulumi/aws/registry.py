@@ -5,13 +5,19 @@ from __future__ import annotations
 from lab.pulumi.aws.resource import ResourceType
 from lab.pulumi.aws.types import (
     autoscaling,
+    database,
+    database_groups,
     firewall,
     iam,
     launch_template,
     listener,
     load_balancing,
+    machine,
+    monitoring,
     network,
     routes,
+    secrets,
+    storage,
     target_group,
 )
 
@@ -37,5 +43,18 @@ RESOURCES: dict[str, ResourceType] = {
         iam.ROLE_POLICY,
         iam.ROLE_POLICY_ATTACHMENT,
         iam.INSTANCE_PROFILE,
+        machine.INSTANCE,
+        storage.VOLUME,
+        storage.VOLUME_ATTACHMENT,
+        database.INSTANCE,
+        database_groups.SUBNET_GROUP,
+        database_groups.PARAMETER_GROUP,
+        secrets.SECRET_TYPE,
+        secrets.SECRET_VERSION,
+        secrets.KEY,
+        secrets.ALIAS,
+        monitoring.METRIC_ALARM,
+        monitoring.LOGS,
+        monitoring.TOPIC_TYPE,
     )
 }

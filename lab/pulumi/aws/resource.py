@@ -74,6 +74,7 @@ class ResourceType:
         updates: The calls per property, in the order in which they are made.
         tagging: How `tags` are changed; None for a type without tags.
         replace_on: Properties (or paths in them) that cannot be changed in place.
+        also_replaces: Further such properties, depending on the new inputs.
         state_only: Properties that steer this provider and are sent to no service.
         defaults: What a property is when the program does not say, as in the genuine provider.
         computed: Inputs that the cloud fills when the program does not give them.
@@ -97,6 +98,7 @@ class ResourceType:
     updates: Sequence[Update] = ()
     tagging: Act | None = None
     replace_on: frozenset[str] = frozenset()
+    also_replaces: Callable[[Properties], frozenset[str]] = lambda _news: frozenset()
     state_only: frozenset[str] = frozenset()
     defaults: Mapping[str, Any] = field(default_factory=dict)
     computed: frozenset[str] = frozenset()
@@ -146,7 +148,7 @@ class ResourceType:
         maps = {name for name, kind in inputs.items() if isinstance(kind, list) and kind[0] == "map"}
         return compare.Rules(self.documents, self.sets, self.computed | {"region"}, maps)
 
-    def forces_replacement(self, change: compare.Change) -> bool:
+    def forces_replacement(self, change: compare.Change, news: Properties) -> bool:
         """Tell whether the change cannot be made in place."""
         names = {self.name.property, f"{self.name.property}Prefix"} if self.name else set()
-        return compare.is_ignored(change.path, self.replace_on | names | {"region"})
+        return compare.is_ignored(change.path, self.replace_on | self.also_replaces(news) | names | {"region"})

@@ -10,14 +10,23 @@ from typing import Any
 
 import boto3
 import pytest
+from moto.rds.models import RDSBackend
 from moto.server import ThreadedMotoServer
 
 from lab.pulumi.aws.server import Server, serve
 from tests.lab.pulumi_aws.harness import REGION, Engine, World
 
 
+def _modify_subnets(backend: RDSBackend, subnet_name: str, description: str, subnets: list[Any]) -> Any:
+    group = backend.describe_db_subnet_groups(subnet_name)[0]
+    group.subnets, group.description = subnets, description or group.description
+    return group
+
+
 @pytest.fixture(scope="session")
 def endpoint() -> Iterator[str]:
+    # The emulator's own forgets the group that it modifies.
+    RDSBackend.modify_db_subnet_group = _modify_subnets
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
