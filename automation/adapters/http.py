@@ -133,7 +133,7 @@ class Http:
             with self._client.stream(method, url, headers=sent) as response:
                 return Answer(response.status_code, _lower(response.headers), _beginning(response))
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
-            raise _translated(error, f"{method} {_shown(url)}") from error
+            raise _translated(error, f"{method} {shown(url)}") from error
 
     def close(self) -> None:
         """Close every connection."""
@@ -160,7 +160,7 @@ def _lower(headers: httpx.Headers) -> dict[str, str]:
     return {name.lower(): value for name, value in headers.items()}
 
 
-def _shown(url: str) -> str:
+def shown(url: str) -> str:
     """Return ``url`` without its query, which may carry a signature, and without user and password."""
     return re.sub(r"(?<=://)[^/@]*@", "", url.partition("?")[0])
 

@@ -9,8 +9,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from urllib.parse import urljoin
 
-from automation.adapters.http import Answer, Http
-from automation.adapters.logs import Redactor
+from automation.adapters.http import Answer, Http, shown
 from automation.ports.cloud import Problem
 from automation.ports.errors import Unavailable, Unexpected, Unreachable
 
@@ -40,14 +39,13 @@ class HttpArchive:
 
 def look(http: Http, url: str) -> Problem | None:
     """Say why ``url`` could not be fetched now, or None when it could."""
-    shown = Redactor().text(url.partition("?")[0])
     try:
         answer = _final(http, "HEAD", url)
         if answer.status in _HEAD_REFUSED:  # addresses signed for GET refuse HEAD
             answer = _final(http, "GET", url)
     except (Unreachable, Unavailable, Unexpected) as error:
         return Problem(NAME, str(error))
-    return _judged(answer, shown)
+    return _judged(answer, shown(url))
 
 
 def _final(http: Http, method: str, url: str) -> Answer:
@@ -58,14 +56,14 @@ def _final(http: Http, method: str, url: str) -> Answer:
         if not where or not HTTPStatus(300) <= answer.status < HTTPStatus(400):
             return answer
         url = urljoin(url, where)
-    raise Unexpected(f"{method} {url.partition('?')[0]}: more than {_MOST_REDIRECTS} redirects")
+    raise Unexpected(f"{method} {shown(url)}: more than {_MOST_REDIRECTS} redirects")
 
 
-def _judged(answer: Answer, shown: str) -> Problem | None:
+def _judged(answer: Answer, where: str) -> Problem | None:
     if answer.status in {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}:
-        return Problem(NAME, f"there is no {shown}: does this version exist?")
+        return Problem(NAME, f"there is no {where}: does this version exist?")
     if answer.status not in {HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT}:
-        return Problem(NAME, f"{shown} answers HTTP {answer.status}")
+        return Problem(NAME, f"{where} answers HTTP {answer.status}")
     if answer.content_type == "text/html":
-        return Problem(NAME, f"{shown} is a web page, not an archive: a proxy or a login page answered")
+        return Problem(NAME, f"{where} is a web page, not an archive: a proxy or a login page answered")
     return None
