@@ -21,6 +21,7 @@ class Executor:
     Attributes:
         changes: how many logical steps of each kind succeeded.
         errors: what failed, in order.
+        step_failed: a step itself failed, not only its planning.
     """
 
     def __init__(self, world: World, snapshot: Snapshot, events: EventBus, parallel: int) -> None:
@@ -35,6 +36,7 @@ class Executor:
         self.world = world
         self.changes: Counter[str] = Counter()
         self.errors: list[StepFailed] = []
+        self.step_failed = False
         self.hooks: list[Hook] = []
         self._snapshot = snapshot
         self._events = events
@@ -95,6 +97,7 @@ class Executor:
         except StepFailed as error:
             self._snapshot.end(operation)
             self._events.failed(self._metadata(step, step.new))
+            self.step_failed = True
             self.fail(StepFailed(str(error), error.urn or _urn(step)))
             raise Cancelled(str(error)) from error
         self._record(step, result, operation)

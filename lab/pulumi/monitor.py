@@ -1,6 +1,7 @@
 """The gRPC services a running program talks to: the resource monitor and the engine."""
 
 import functools
+import threading
 import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -11,10 +12,13 @@ from google.protobuf import empty_pb2
 from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc, resource_pb2, resource_pb2_grpc
 
 from lab.pulumi.backend import ORGANIZATION
+from lab.pulumi.callbacks import Callbacks
 from lab.pulumi.deployment import Deployment, visible_id
 from lab.pulumi.errors import Cancelled, EngineError, StepFailed
 from lab.pulumi.goals import Goal, goal_from
+from lab.pulumi.hooks import Hooks
 from lab.pulumi.plugins import CHANNEL_OPTIONS
+from lab.pulumi.transforms import Transforms
 from lab.pulumi.urns import STACK_TYPE
 from lab.pulumi.values import hash_assets, plain
 from lab.pulumi.wire import from_struct, properties, to_struct
@@ -27,8 +31,31 @@ FEATURES = (
     resource_pb2.RESOURCE_MONITOR_FEATURE_OUTPUT_VALUES,
     resource_pb2.RESOURCE_MONITOR_FEATURE_ALIAS_SPECS,
     resource_pb2.RESOURCE_MONITOR_FEATURE_DELETED_WITH,
+    resource_pb2.RESOURCE_MONITOR_FEATURE_TRANSFORMS,
+    resource_pb2.RESOURCE_MONITOR_FEATURE_RESOURCE_HOOKS,
 )
-LEGACY_FEATURES = frozenset({"secrets", "resourceReferences", "outputValues", "aliasSpecs", "deletedWith"})
+LEGACY_FEATURES = frozenset(
+    {"secrets", "resourceReferences", "outputValues", "aliasSpecs", "deletedWith", "transforms", "resourceHooks"}
+)
+
+
+class Shutdown:
+    """The program's end, in two parts: it has registered everything; it may go."""
+
+    def __init__(self) -> None:
+        """Neither has happened."""
+        self.released = threading.Event()
+        self._announce: Callable[[], None] = lambda: None
+
+    def on_registered(self, announce: Callable[[], None]) -> None:
+        """Be told when the program waits; set before the program starts to register."""
+        self._announce = announce
+
+    def wait(self) -> None:
+        """Called by the program: everything is registered, wait for the release."""
+        self._announce()
+        self.released.wait()
+
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 
@@ -59,7 +86,15 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
     def __init__(self, deployment: Deployment) -> None:
         """Serve one run."""
         self.deployment = deployment
+        self.shutdown = Shutdown()
+        self.callbacks = Callbacks()
+        self._transforms = Transforms(self.callbacks)
+        self.hooks = Hooks(self.callbacks, deployment.preview, self._warn)
+        deployment.executor.hooks.append(self.hooks.run)
         self._packages: dict[str, Any] = {}
+
+    def _warn(self, message: str, urn: str) -> None:
+        self.deployment.events.diagnostic("warning", message, urn)
 
     def GetDeploymentInfo(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: ARG002, N802 - gRPC's signature
         """What is running, and what this engine can do."""
@@ -87,7 +122,10 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
                 f"'{request.type}' is a component of a provider plugin; this engine runs only components of the "
                 "program's own language"
             )
+        own_transforms = list(request.transforms)
+        request = self._transforms.apply(request)
         goal = goal_from(request)
+        self._transforms.add_for_resource(self.deployment.planner.urn(goal), goal.parent, own_transforms)
         state = self.deployment.register(self._with_provider(goal, request))
         if state.type == STACK_TYPE:
             self.deployment.root = state.urn
@@ -164,7 +202,21 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
         return resource_pb2.RegisterPackageResponse(ref=reference)
 
     def SignalAndWaitForShutdown(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: ARG002, N802 - gRPC's signature
-        """The program is done; it need not wait."""
+        """The program is done; with hooks it waits until everything is deleted, for they run in it."""
+        if self.hooks.any:
+            self.shutdown.wait()
+        return empty_pb2.Empty()
+
+    @guarded
+    def RegisterStackTransform(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: ARG002, N802 - gRPC's signature
+        """Apply a transform to every resource from now on."""
+        self._transforms.add_for_stack(request)
+        return empty_pb2.Empty()
+
+    @guarded
+    def RegisterResourceHook(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: ARG002, N802 - gRPC's signature
+        """Remember a hook."""
+        self.hooks.register(request)
         return empty_pb2.Empty()
 
 
@@ -226,11 +278,14 @@ class Server:
         self.engine = Engine(deployment, debug=debug)
         workers = max(MIN_WORKERS, deployment.parallel * 4)
         self._server = grpc.server(ThreadPoolExecutor(workers, thread_name_prefix="monitor"), options=CHANNEL_OPTIONS)
-        resource_pb2_grpc.add_ResourceMonitorServicer_to_server(Monitor(deployment), self._server)
+        self.monitor = Monitor(deployment)
+        resource_pb2_grpc.add_ResourceMonitorServicer_to_server(self.monitor, self._server)
         engine_pb2_grpc.add_EngineServicer_to_server(self.engine, self._server)
         self.address = f"127.0.0.1:{self._server.add_insecure_port('127.0.0.1:0')}"
         self._server.start()
 
     def stop(self) -> None:
         """Stop serving; calls under way are broken off."""
+        self.monitor.shutdown.released.set()
+        self.monitor.callbacks.close()
         self._server.stop(0).wait()

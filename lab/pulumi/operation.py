@@ -5,6 +5,7 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from lab.pulumi import checkpoint
@@ -91,7 +92,7 @@ class Operation:
         self._workspace.session.cancellation.on_request(self._cancel)
         complaint = ""
         try:
-            self._perform(server.address)
+            self._perform(server)
         except Cancelled:
             complaint = f"{self._name} failed"
         except EngineError as error:
@@ -106,7 +107,8 @@ class Operation:
 
     @property
     def _name(self) -> str:
-        return "preview" if self._options.preview else self._options.kind
+        """What a failure is called; the genuine command line calls all but previews an update."""
+        return "preview" if self._options.preview else "update"
 
     def _warn_of_interrupted(self) -> None:
         if self._base.pending and self._options.kind != "refresh":
@@ -125,7 +127,7 @@ class Operation:
 
     # The parts
 
-    def _perform(self, monitor: str) -> None:
+    def _perform(self, server: Server) -> None:
         options, deployment = self._options, self._deployment
         if options.kind == "refresh" or options.refresh or self._workspace.project.refresh_always:
             alone = options.kind == "refresh"
@@ -133,16 +135,32 @@ class Operation:
         if options.kind == "destroy":
             deployment.destroy()
         elif options.kind == "update":
-            self._run_program(monitor)
-            deployment.delete_unregistered()
+            self._update(server)
 
-    def _run_program(self, monitor: str) -> None:
+    def _update(self, server: Server) -> None:
+        """Run the program, then delete what it no longer wants.
+
+        A program with hooks is still there while things are deleted: it waits in its last call.
+        """
+        settled, shutdown = threading.Event(), server.monitor.shutdown
+        with ThreadPoolExecutor(1, thread_name_prefix="program") as pool:
+            shutdown.on_registered(settled.set)
+            running = pool.submit(self._run_program, server.address)
+            running.add_done_callback(lambda _: settled.set())
+            settled.wait()
+            try:
+                if running.done():
+                    self._require(running.result())
+                self._deployment.delete_unregistered()
+            finally:
+                shutdown.released.set()
+        self._require(running.result())
+
+    def _run_program(self, monitor: str) -> Ended:
         session, project, deployment = self._workspace.session, self._workspace.project, self._deployment
         if self._options.client:
-            ended = run_inline(deployment, self._options.client, session, monitor)
-        else:
-            ended = run_process(deployment, project, session, monitor)
-        self._require(ended)
+            return run_inline(deployment, self._options.client, session, monitor)
+        return run_process(deployment, project, session, monitor)
 
     def _require(self, ended: Ended) -> None:
         executor = self._deployment.executor
@@ -162,7 +180,8 @@ class Operation:
             complaint = f"{self._name} cancelled"
         if failed:
             complaint = complaint or f"{self._name} failed"
-            self._events.diagnostic("error", complaint, self._deployment.root)
+            if executor.step_failed or cancelled:
+                self._events.diagnostic("error", complaint, self._deployment.root)
         seconds = time.time() - started
         changes: Counter[str] = executor.changes
         self._events.summary(changes, seconds, succeeded=not failed)

@@ -21,6 +21,7 @@ from lab.pulumi.values import (
     drop_references,
     elide_assets,
     has_unknown,
+    hash_assets,
     mirror_secrets,
     plain,
 )
@@ -167,7 +168,7 @@ class PluginProvider:
         return self._out(elide_assets(value or {}))
 
     def _in(self, struct: Any, inputs: PropertyMap) -> PropertyMap:
-        found = properties(struct)
+        found: PropertyMap = hash_assets(properties(struct))
         return found if self._secrets else mirror_secrets(found, inputs)
 
     # Configuration
