@@ -24,6 +24,7 @@ from lab.bitbucket.link import FabricGone, FabricRefused, Link
 from lab.bitbucket.records import Json
 from lab.bitbucket.security import session_key
 from lab.bitbucket.serving import application
+from lab.bitbucket.ssh import SshDoor
 from lab.bitbucket.store import Store
 
 _LOG = logging.getLogger("lab.bitbucket.node")
@@ -62,12 +63,18 @@ class NodeProcess:
         site = web.TCPSite(runner, here.config.address, here.config.http_port, reuse_address=True)
         await site.start()
         beating = asyncio.create_task(self._beat(here))
+        shell = SshDoor(here)
+        opening = asyncio.create_task(shell.open_when_active())
         try:
             await self._boot(here)
             await self._wait_for_the_end(beating)
+            opening.cancel()
+            shell.close()
             await self._stop(here, site)
         finally:
+            opening.cancel()
             beating.cancel()
+            await shell.hang_up()
             await runner.cleanup()
         return 0
 

@@ -38,6 +38,10 @@ class PushWatcher:
         if len(self._report) < _PATIENCE:
             self._report += data
 
+    def has_advertised(self) -> bool:
+        """Tell whether Git's list of references is over, and what it answers from now on is the report."""
+        return _ends_with_flush(self._report)
+
     def accepted(self) -> list[RefUpdate]:
         """Return the updates that Git reported as done."""
         done = {line[3:] for line in self._report_lines() if line.startswith("ok ")}

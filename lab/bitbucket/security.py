@@ -19,6 +19,7 @@ from aiohttp import web
 
 from lab.bitbucket.here import HERE, USER, Here, user_of
 from lab.bitbucket.refusals import AUTHORISATION, WRONG_PASSWORD, Refusal
+from lab.bitbucket.secured import made_once
 from lab.bitbucket.store import User
 
 COOKIE = "BITBUCKETSESSIONID"
@@ -34,18 +35,7 @@ _remembered: dict[bytes, tuple[float, User]] = {}
 
 def session_key(shared: Path) -> bytes:
     """Return the cluster's signing key, made by the first node that asks."""
-    file = shared / "secured" / "session.key"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    mine = file.with_name(f"session.{os.getpid()}.key")
-    mine.touch(0o600)
-    mine.write_bytes(os.urandom(_KEY_BYTES))
-    try:
-        os.link(mine, file)  # whole or not at all, and only for the first
-    except FileExistsError:
-        pass  # another node was first: its key is the cluster's
-    finally:
-        mine.unlink()
-    return file.read_bytes()
+    return made_once(shared / "secured" / "session.key", lambda: os.urandom(_KEY_BYTES))
 
 
 def identify(request: web.Request) -> User | None:

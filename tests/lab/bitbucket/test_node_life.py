@@ -84,6 +84,7 @@ def test_a_crash_is_silent_first(fresh: Rig) -> None:
 
 
 def test_a_version_that_may_not_join_stays_starting_and_then_says_error(fresh: Rig) -> None:
+    fresh.fabric.configure(refusal_seconds=3.0)
     fresh.start(1)
     fresh.start(2, "7.9.4", wait=False)
     url = f"http://{fresh.address(2)}:7990"
