@@ -11,6 +11,7 @@ import re
 import socket
 import ssl
 import threading
+import weakref
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,6 +109,8 @@ class Http:
             trust_env=through_proxy,
             transport=transport,
         )
+        # Whoever builds a world need not close it: connections go with the last reference.
+        self._closer = weakref.finalize(self, self._client.close)
 
     def send(
         self, method: str, url: str, *, headers: Mapping[str, str] | None = None, anonymous: bool = False
@@ -137,7 +140,7 @@ class Http:
 
     def close(self) -> None:
         """Close every connection."""
-        self._client.close()
+        self._closer()
 
 
 _LONGEST = 4 * 1024 * 1024

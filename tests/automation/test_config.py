@@ -80,6 +80,13 @@ def test_roll_settings_from_environment_and_file(monkeypatch, tmp_path):
     assert (roll.soak, roll.approval, roll.drain_timeout, roll.surge) == (5.0, Approval.MANUAL, 120.0, True)
 
 
+def test_roll_settings_of_different_sources_come_together(monkeypatch, tmp_path):
+    (tmp_path / "bbdc.toml").write_text("[roll]\nsoak = 5\npoll = 2\n")
+    monkeypatch.setenv("BBDC_ROLL__SOAK", "7")
+    roll = Settings.load(roll={"surge": True}).roll
+    assert (roll.soak, roll.poll, roll.surge) == (7.0, 2.0, True)
+
+
 def test_another_file(monkeypatch, tmp_path):
     (tmp_path / "other.toml").write_text('cluster = "git"\n')
     monkeypatch.setenv("BBDC_CONFIG", str(tmp_path / "other.toml"))
