@@ -36,7 +36,7 @@ class Engine:
     """Sends what an engine sends, and keeps nothing that an engine would not keep."""
 
     def __init__(self, port: int) -> None:
-        self.channel = grpc.insecure_channel(f"127.0.0.1:{port}")
+        self.channel = grpc.insecure_channel(f"127.0.0.1:{port}", options=[("grpc.use_local_subchannel_pool", 1)])
         self.stub = provider_pb2_grpc.ResourceProviderStub(self.channel)
         self.configure(region=REGION)
 

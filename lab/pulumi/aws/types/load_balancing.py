@@ -155,7 +155,10 @@ def _set_address_type(task: Task) -> None:
 
 
 def _delete(task: Task) -> None:
-    # Protection is the owner's; it is lifted by an update of the property, never by deleting.
+    # Protection is the owner's; it is lifted by an update of the property, never by deleting. The service refuses
+    # by itself; asked for here as well, since the emulator does not.
+    if _attributes(task.aws, task.id).get("enableDeletionProtection"):
+        raise ValueError("OperationNotPermitted: deletion protection is enabled; set enableDeletionProtection to false")
     task.aws.call("elbv2", "DeleteLoadBalancer", LoadBalancerArn=task.id)
 
 
