@@ -196,13 +196,12 @@ class Cluster:
             return refused
         if self.faults.take("start_error"):
             return errors(500, "An error occurred while enabling upgrade mode.", "ServerException")
-        nodes = self._seen(asked)
-        broken = any(node.state is State.ERROR and not view.is_silent(node, self.faults) for node in nodes)
+        nodes, asked = self._seen(asked), self._asked(asked)
+        broken = any(node.state is State.ERROR and not view.is_silent(node, self.faults, asked) for node in nodes)
         if self.upgrade_state(asked) is not Upgrade.STABLE or broken:
             return Reply(409)
-        answering = next((n for n in nodes if n.spec.id == asked), next(n for n in nodes if n.answers))
         remembered = ((n.spec.key, Remembered(n.uuid, n.spec.name, n.spec.address, n.spec.port)) for n in nodes)
-        self.window = Window(answering.spec.version, tuple(remembered))
+        self.window = Window(self.nodes[asked].spec.version, tuple(remembered))
         self._told(now, "", "upgrade mode on")
         return Reply(200, self.cluster_view(now, asked))
 
@@ -240,6 +239,7 @@ class Cluster:
     def cluster_view(self, now: float, asked: str | None = None) -> Json:
         """GET /rest/zdu/cluster as the node ``asked`` answers it; None for any node of the largest island."""
         self.tick(now)
+        asked = self._asked(asked)
         odd = self.faults.on("unknown_cluster_state")
         shown: Json = {
             "upgradeModeEnabled": self.window is not None,
@@ -272,6 +272,7 @@ class Cluster:
             self._seen(asked),
             self.window,
             self.faults,
+            asked=self._asked(asked),
             running=self.tasks_due is not None,
             failed=self.finalization_failed,
         )
@@ -321,7 +322,8 @@ class Cluster:
 
     def answer_delay(self, asked: str | None = None) -> float:
         """Return how many seconds a listing takes: it waits for members that do not answer."""
-        waits = any(view.is_silent(n, self.faults) for n in self._seen(asked) if n.spec.id != asked)
+        asked = self._asked(asked)
+        waits = any(view.is_silent(n, self.faults, asked) for n in self._seen(asked))
         return self.settings.answer_seconds if waits else 0.0
 
     @property
@@ -348,6 +350,15 @@ class Cluster:
         node = self.nodes.get(asked) if asked else None
         island = node.island if node else self.main_island()
         return [each for each in self.nodes.values() if each.island == island]
+
+    def _asked(self, asked: str | None) -> str:
+        """Return who answers when nobody is named: a healthy node where there is one, "" where there is none."""
+        if asked:
+            return asked
+        able = [node for node in self._seen(None) if node.answers]
+        healthy = (node for node in able if not view.is_silent(node, self.faults, None))
+        node = next(healthy, able[0] if able else None)
+        return node.spec.id if node else ""
 
     def _discover(self, spec: NodeSpec) -> int:
         island = self.main_island()

@@ -18,13 +18,15 @@ class Window:
     """The node list of the moment of ``start``, by merge key."""
 
 
-def is_silent(node: Node, faults: FaultBook) -> bool:
-    """Tell whether its peers wait in vain for what the node says of itself."""
-    return node.dead or faults.on("silent", node.spec.id, node.spec.address) is not None
+def is_silent(node: Node, faults: FaultBook, asked: str | None) -> bool:
+    """Tell whether the asked node waits in vain for what this one says of itself; it always knows itself."""
+    if node.dead:
+        return True
+    return node.spec.id != asked and faults.on("silent", node.spec.id, node.spec.address) is not None
 
 
 def upgrade_state(
-    nodes: Iterable[Node], window: Window | None, faults: FaultBook, *, running: bool, failed: bool
+    nodes: Iterable[Node], window: Window | None, faults: FaultBook, *, asked: str | None, running: bool, failed: bool
 ) -> Upgrade:
     """Compute the state in Bitbucket's order; ``nodes`` are the live ones (none of them is OFFLINE)."""
     if running:
@@ -33,7 +35,7 @@ def upgrade_state(
         return Upgrade.UPGRADE_TASKS_FAILED if failed else Upgrade.STABLE
     versions: set[str | None] = set()
     for node in nodes:
-        silent = is_silent(node, faults)
+        silent = is_silent(node, faults, asked)
         if node.state is State.ERROR and not silent:
             return Upgrade.MIXED
         versions.add(None if silent else node.spec.version)
@@ -47,7 +49,7 @@ def upgrade_state(
 def node_json(node: Node, settings: Settings, faults: FaultBook, *, local: bool) -> Json:
     """Return a live node as ``/rest/zdu`` shows it; a silent one has no state, version or counts."""
     spec = node.spec
-    silent = is_silent(node, faults)
+    silent = is_silent(node, faults, spec.id if local else None)
     odd = faults.on("unknown_state", spec.id, spec.address)
     shown: Json = {
         "id": node.uuid,

@@ -41,6 +41,15 @@ def test_state_and_version_are_null_on_a_silent_node_and_the_listing_waits_for_i
     assert world.cluster.answer_delay("i-1") == 5.0
 
 
+def test_a_silent_node_knows_itself_when_it_is_asked() -> None:
+    """Otherwise nulls alone would be "not the original version", and finalizing would seem possible."""
+    world = upgrading()
+    world.cluster.fault("silent")
+    assert world.view("i-2")["state"] == "MIXED"
+    world.stop(1, 3)
+    assert world.view("i-2")["state"] == "READY_TO_UPGRADE"
+
+
 def test_name_is_not_configured() -> None:
     assert {n["name"] for n in three().view()["nodes"]} == {"Not configured"}
 

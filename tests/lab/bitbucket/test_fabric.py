@@ -86,7 +86,7 @@ def test_impossible_nodes_are_409_with_the_reason(api: httpx.Client) -> None:
 
 
 def test_nonsense_is_400(api: httpx.Client) -> None:
-    assert api.post("/nodes/i-1/boot", json={"adress": "127.9.0.1"}).status_code == 400
+    assert api.post("/nodes/i-1/boot", json={"where": "127.9.0.1"}).status_code == 400
     assert api.post("/nodes/i-1/heartbeat", json={}).status_code == 400
     boot(api, 1)
     assert api.post("/nodes/i-1/call/zdu.explode", json={}).status_code == 400
