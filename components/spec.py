@@ -170,7 +170,7 @@ def _estate(name: str, args: AwsBitbucketClusterArgs) -> Estate:
 
 
 def _network(args: AwsBitbucketClusterArgs) -> NetworkSpec:
-    zones = args.get("availability_zones")
+    zones = args.get("availability_zones") or None
     if zones is not None and len(set(zones)) != ZONES:
         raise InvalidInput("availabilityZones", f"must name {ZONES} different zones, not {list(zones)}")
     port = whole_number("egressPorts", 1, 65535)

@@ -1,6 +1,7 @@
 """AwsBitbucketCluster: the whole estate, put together."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import pulumi
 import pulumi_aws as aws
@@ -74,7 +75,8 @@ class AwsBitbucketCluster(pulumi.ComponentResource):
             file_server_id=self.shared_home.server_id,
             opts=self._inside,
         )
-        self.register_outputs(self._outputs())
+        self._name_outputs()
+        self.register_outputs(self.exports())
 
     def _build_ground(self) -> None:
         """Key, network, firewall, load balancers."""
@@ -197,7 +199,7 @@ class AwsBitbucketCluster(pulumi.ComponentResource):
         }
         return pulumi.Output.all(**values).apply(lambda known: render("node", known))
 
-    def _outputs(self) -> dict[str, pulumi.Input[object]]:
+    def _name_outputs(self) -> None:
         bitbucket = self._spec.bitbucket
         self.url, self.ssh_url = self.load_balancer.url, self.load_balancer.ssh_url
         self.cluster_name = pulumi.Output.from_input(self._spec.estate.cluster)
@@ -211,6 +213,9 @@ class AwsBitbucketCluster(pulumi.ComponentResource):
         self.volume_ids = pulumi.Output.all(*self.shared_home.volume_ids)
         self.vpc_id = self.network.vpc_id
         self.alarm_topic_arn = self.alarms.topic_arn
+
+    def exports(self) -> dict[str, pulumi.Output[Any]]:
+        """Return every output by the name that other languages and stacks see."""
         return {
             "url": self.url,
             "sshUrl": self.ssh_url,

@@ -1,0 +1,9 @@
+"""Hosts the components for programs in other languages (`pulumi package add`)."""
+
+from pulumi.provider.experimental import component_provider_host
+
+from components.aws.cluster import AwsBitbucketCluster
+from components.tokens import PACKAGE
+
+if __name__ == "__main__":
+    component_provider_host([AwsBitbucketCluster], PACKAGE)
