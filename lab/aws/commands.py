@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult, EmptyResult
+from moto.ssm.exceptions import SSMException
 from moto.ssm.responses import SimpleSystemManagerResponse
 
 from lab.aws.instances import tags_of
@@ -74,7 +74,7 @@ def install(world: AwsWorld, patches: Patches) -> None:
         identity, instance = self._get_param("CommandId"), self._get_param("InstanceId")
         for invocation in _invocations(world, identity, instance):
             return ActionResult(invocation.wire())
-        raise ServiceException("InvocationDoesNotExist", "")
+        raise SSMException("InvocationDoesNotExist", "")
 
     @patches.replace(SimpleSystemManagerResponse, "list_commands")
     def commands(self: Any) -> Any:
@@ -108,14 +108,14 @@ def install(world: AwsWorld, patches: Patches) -> None:
 def _command(world: AwsWorld, response: Any) -> Command:
     document, parameters = response._get_param("DocumentName"), response._get_param("Parameters", {})
     if document != SCRIPT:
-        raise ServiceException("InvalidDocument", f"Document with name {document} does not exist.")
+        raise SSMException("InvalidDocument", f"Document with name {document} does not exist.")
     if not parameters.get("commands"):
-        raise ServiceException("InvalidParameters", "The parameter commands is required.")
+        raise SSMException("InvalidParameters", "The parameter commands is required.")
     named = list(dict.fromkeys(response._get_param("InstanceIds", [])))
     bad = [instance for instance in named if not world.commands.connected(instance)]
     if bad:
         message = f"Instances [[{', '.join(bad)}]] not in a valid state for account {response.current_account}"
-        raise ServiceException("InvalidInstanceId", message)
+        raise SSMException("InvalidInstanceId", message)
     targets = response._get_param("Targets", [])
     return Command(
         instances=tuple(named + [i for i in _targeted(world, targets) if i not in named]),

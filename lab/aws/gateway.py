@@ -33,16 +33,25 @@ class Gateway:
         app: moto's dispatcher.
         lock: held during each request.
         advance: lets the world catch up with the clock; called with the lock held.
+        touched: told of every call that was carried out, with the lock held.
         faults: what should go wrong.
         access_key: the only access key accepted; None accepts all.
     """
 
     def __init__(
-        self, app: App, *, lock: Any, advance: Callable[[], None], faults: Faults, access_key: str | None
+        self,
+        app: App,
+        *,
+        lock: Any,
+        advance: Callable[[], None],
+        touched: Callable[[Call], None],
+        faults: Faults,
+        access_key: str | None,
     ) -> None:
         self._app = app
         self._lock = lock
         self._advance = advance
+        self._touched = touched
         self.faults = faults
         self._access_key = access_key
 
@@ -90,8 +99,12 @@ class Gateway:
                 reply = Reply(500, "InternalFailure", f"{type(error).__name__}: {error}")
                 return errors.render(call, reply, environ.get("CONTENT_TYPE", ""))
             finally:
+                self._touched(call)
                 self._advance()
-        return cast("str", started[0]), started[1], content
+        status, headers = cast("str", started[0]), cast("list[tuple[str, str]]", started[1])
+        if status.startswith("404") and b"<!doctype html>" in content[:50].lower():  # moto knows no such path
+            return errors.render(call, errors.not_implemented(call), environ.get("CONTENT_TYPE", ""))
+        return status, headers, content
 
 
 def parse(environ: Environ, body: bytes) -> Call:

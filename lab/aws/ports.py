@@ -78,6 +78,11 @@ class Call:
     body: bytes
     """As sent: a form or JSON."""
 
+    @property
+    def reads(self) -> bool:
+        """Whether it only asks, as far as its name tells."""
+        return self.action.startswith(("Describe", "Get", "List", "GET ", "HEAD "))
+
 
 @dataclass(frozen=True, slots=True)
 class Reply:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from moto.core.exceptions import ServiceException
+from moto.elbv2.exceptions import ELBClientError
 from moto.elbv2.models import ELBv2Backend, FakeHealthStatus, FakeTargetGroup
 
 from lab.aws.patches import Patches
@@ -202,7 +202,7 @@ def install(world: AwsWorld, patches: Patches) -> None:
     def describe(self: Any, target_group_arn: str, targets: list[dict[str, Any]]) -> list[Any]:
         group = self.target_groups.get(target_group_arn)
         if group is None:
-            raise ServiceException("TargetGroupNotFound", "One or more target groups not found")
+            raise ELBClientError("TargetGroupNotFound", "One or more target groups not found")
         known = world.targets.groups.get(target_group_arn, {})
         asked = [target["Id"] for target in targets] if targets else list(known)
         return [_status(world, group, identity) for identity in asked]
@@ -211,10 +211,10 @@ def install(world: AwsWorld, patches: Patches) -> None:
 def _must_be_running(group: Any, identity: str) -> None:
     instance = group.ec2_backend.get_instance_by_id(identity)
     if group.target_type == "instance" and instance is None:
-        raise ServiceException("InvalidTarget", f"The following targets are not valid instances: '{identity}'")
+        raise ELBClientError("InvalidTarget", f"The following targets are not valid instances: '{identity}'")
     if instance is not None and instance.state != "running":
         message = f"The following targets are not in a running state and cannot be registered: '{identity}'"
-        raise ServiceException("InvalidTarget", message)
+        raise ELBClientError("InvalidTarget", message)
 
 
 def _status(world: AwsWorld, group: Any, identity: str) -> Any:

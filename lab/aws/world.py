@@ -24,7 +24,7 @@ from moto.core.base_backend import BackendDict
 from lab.aws import commands, groups, images, instances, metrics, policies, scaling, targets, templates
 from lab.aws.gateway import Gateway
 from lab.aws.patches import Patches
-from lab.aws.ports import Clock, Faults, Machines, NoFaults, Timings
+from lab.aws.ports import Call, Clock, Faults, Machines, NoFaults, Timings
 from lab.aws.server import Server, dispatcher
 
 ACCOUNT = "123456789012"
@@ -86,6 +86,8 @@ class AwsWorld:
         self.lock = threading.RLock()
         self.listeners: list[Callable[[str, dict[str, Any]], None]] = []
         """Called under the lock with every event: name and details."""
+        self.changes = 0
+        """Grows with every request that may have changed something, and with every event."""
         self.instances = instances.Instances(self)
         self.targets = targets.Targets(self, probe)
         self.scaling = scaling.Scaling(self)
@@ -110,7 +112,12 @@ class AwsWorld:
         for part in (instances, templates, targets, groups, commands, metrics, images, policies):
             part.install(self, self._patches)
         gateway = Gateway(
-            dispatcher(), lock=self.lock, advance=self.advance, faults=self.faults, access_key=self._access_key
+            dispatcher(),
+            lock=self.lock,
+            advance=self.advance,
+            touched=self._touched,
+            faults=self.faults,
+            access_key=self._access_key,
         )
         self._server = Server(gateway, self._port)
         self._server.start()
@@ -131,6 +138,10 @@ class AwsWorld:
         self._patches.undo()
         BackendDict.reset()
         _alive.release()
+
+    def _touched(self, call: Call) -> None:
+        if not call.reads:
+            self.changes += 1
 
     def _tick_on(self) -> None:
         while not self._closing.wait(self._tick):
@@ -175,6 +186,7 @@ class AwsWorld:
 
     def emit(self, event: str, **details: Any) -> None:
         """Tell all listeners of an event."""
+        self.changes += 1
         for listener in self.listeners:
             listener(event, details)
 
