@@ -52,7 +52,8 @@ def _first_line(module: str) -> str:
         return f"(module {module} is missing)"
     with open(spec.origin, encoding="utf-8") as source:  # noqa: PTH123 (pathlib costs help 10 ms)
         first = next((line for line in source if line.startswith('"""')), "")
-    return first.strip().strip('"').rstrip()
+    words = first.strip().strip('"').rpartition("``: ")[2].partition(";")[0].rstrip(".")
+    return f"{words[:1].upper()}{words[1:]}."
 
 
 def _run_command(arguments: Sequence[str]) -> int:

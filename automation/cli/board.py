@@ -13,8 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from automation.adapters.clock import SystemClock
-from automation.adapters.pulumi.progress import describe
 from automation.adapters.runs.reader import RunReader
+from automation.adapters.runs.words import describe
 from automation.cli import shapes
 from automation.cli.output import clock_time, console, emit_event, say, span, table
 from automation.core.roll import NodeLine, Phase, Record

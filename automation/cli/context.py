@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from automation.adapters.pulumi.stack import EstateStack, find_project
 from automation.adapters.runs.reader import Run, RunReader
 from automation.config import Settings
 from automation.ports.errors import NotFound, Refused
 from automation.rolling import Estate, estate_of, load_settings, store_of
+
+if TYPE_CHECKING:
+    from automation.adapters.pulumi.stack import EstateStack
 
 
 def settings() -> Settings:
@@ -19,28 +21,32 @@ def settings() -> Settings:
 
 
 def estate(**roll: object) -> Estate:
-    """Return the estate, with settings of the roll given on the command line."""
-    return estate_of({name: value for name, value in roll.items() if value is not None})
+    """Return the estate as the environment describes it, with settings of the roll given on the command line."""
+    return estate_of(_given(roll))
 
 
-def program_of(known: Settings) -> Path | None:
-    """Return the directory of the Pulumi program that owns the estate; None when there is none."""
-    return find_project(known.project.resolve())
+def estate_to_roll(stack: EstateStack | None, **roll: object) -> Estate:
+    """Return the estate with the roll's settings as the stack has them; the command line's win."""
+    return estate_of((stack.settings() if stack is not None else {}) | _given(roll))
 
 
-def stack_of(known: Settings) -> EstateStack:
-    """Return the estate's stack.
+def _given(roll: Mapping[str, object]) -> dict[str, object]:
+    return {name: value for name, value in roll.items() if value is not None}
+
+
+def stack_here(*, direct: bool) -> EstateStack | None:
+    """Return the stack of the Pulumi program that owns the estate; None when none does, or ``direct`` says so.
 
     Raises:
-        NotFound: there is no program, no ``pulumi``, or no such stack.
+        NotFound: there is a program, but no ``pulumi``, or no such stack.
     """
-    program = program_of(known)
-    if program is None:
-        raise NotFound(
-            f"there is no Pulumi program in {known.project.resolve()} or above",
-            hint="go to its directory, set BBDC_PROJECT, or use --direct for an estate that Pulumi does not own",
-        )
-    return EstateStack(program, known.stack)
+    if direct:
+        return None
+    from automation.adapters.pulumi.stack import EstateStack, find_project  # noqa: PLC0415 (half a second)
+
+    known = settings()
+    program = find_project(known.project.resolve())
+    return None if program is None else EstateStack(program, known.stack)
 
 
 @contextmanager

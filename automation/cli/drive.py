@@ -82,8 +82,10 @@ class _Update:
 
     def _tell(self, event: EngineEvent) -> None:
         step = event.resource_pre_event
-        if step is not None and str(getattr(step.metadata.op, "value", step.metadata.op)) != "same":
-            operation = getattr(step.metadata.op, "value", step.metadata.op)
+        if step is None or step.metadata.type.startswith("pulumi:providers:"):
+            return
+        operation = str(getattr(step.metadata.op, "value", step.metadata.op))
+        if operation != "same":
             self._board.note(f"pulumi: {operation} {step.metadata.urn.rpartition('::')[2]}")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from automation.adapters.pulumi.progress import describe
+from automation.adapters.runs.words import describe
 from automation.core.roll import Phase, Record
 
 

@@ -15,27 +15,11 @@ import pulumi
 
 from automation.adapters.runs.reader import RunReader
 from automation.adapters.runs.store import Store
+from automation.adapters.runs.words import describe, is_milestone
 from automation.core.roll import Record
 
 LOOK = 0.5
 """Seconds between two looks at the run's records."""
-MILESTONES = frozenset({"start_upgrade", "replace", "retire", "condemn", "approve", "cancel"})
-"""Acts that stay on the display after they have passed."""
-
-
-def describe(record: Record) -> str:
-    """Say one record in one line of plain words."""
-    what = record.name.replace("_", " ")
-    subject = f" {record.subject}" if record.subject else ""
-    detail = f": {record.detail}" if record.detail else ""
-    state = f" [{record.state}]" if record.state else ""
-    opening = {"wait": "waiting for ", "trouble": "trouble: ", "pause": "paused: ", "finish": "finished: "}
-    return f"{opening.get(record.kind, '')}{what}{subject}{detail}{state}"
-
-
-def is_milestone(record: Record) -> bool:
-    """Tell whether the line should stay on the display."""
-    return record.kind in {"pause", "finish", "message"} or (record.kind == "act" and record.name in MILESTONES)
 
 
 def show_progress(resource: pulumi.Resource, *, cluster: str, store: Store) -> None:

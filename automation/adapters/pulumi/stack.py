@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from pulumi import automation
 
@@ -16,6 +19,21 @@ PROJECT_FILE = "Pulumi.yaml"
 VERSION_KEY = "version"
 """Config key, in the project's namespace, whose change rolls the cluster."""
 _STACK_VARIABLE = "PULUMI_STACK"
+
+
+_ROLL_KEYS = {
+    "approval": "approval",
+    "soak": "soak",
+    "surge": "surge",
+    "failureBudget": "failure_budget",
+    "nodes": "planned",
+    "archiveUrl": "archive_url",
+}
+"""Config keys of the program that are settings of a roll."""
+
+
+def _snake_case(key: str) -> str:
+    return re.sub(r"(?<=[a-z0-9])([A-Z])", r"_\1", key).lower()
 
 
 class UpdateFailed(BbdcError):
@@ -59,15 +77,24 @@ class EstateStack:
         with _translated(f"reading the config of stack {self._name}"):
             return self._stack.get_config(VERSION_KEY).value
 
-    def set_version(self, version: str) -> None:
-        """Write the version that the next update shall bring."""
+    def configure(self, values: Mapping[str, str]) -> None:
+        """Write plain values into the stack's config, ``version`` among them: what the next update shall bring."""
         with _translated(f"writing the config of stack {self._name}"):
-            self._stack.set_config(VERSION_KEY, automation.ConfigValue(version))
+            for key, value in values.items():
+                self._stack.set_config(key, automation.ConfigValue(value))
 
-    def set_roll_option(self, key: str, value: str) -> None:
-        """Write one setting of the roll into the stack's config."""
-        with _translated(f"writing the config of stack {self._name}"):
-            self._stack.set_config(key, automation.ConfigValue(value))
+    def settings(self) -> dict[str, Any]:
+        """Return what the stack's config says of the roll, by the settings' own names; what is not set is left out.
+
+        The program hands the same settings to its resources (components.config): a preflight from the command line
+        must judge with them, not with the defaults.
+        """
+        with _translated(f"reading the config of stack {self._name}"):
+            config = self._stack.get_all_config()
+        plain = {key.rpartition(":")[2]: value.value for key, value in config.items() if not value.secret}
+        more = json.loads(plain.get("roll", "{}"))
+        found = {name: plain[key] for key, name in _ROLL_KEYS.items() if key in plain}
+        return found | {_snake_case(key): value for key, value in more.items()}
 
     def preview(self) -> dict[str, int]:
         """Show what an update would change; returns counts by operation.

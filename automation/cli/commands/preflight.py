@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from automation.cli import context, shapes
-from automation.cli.commands.options import Json, Version
+from automation.cli.commands.options import Direct, Json, Version
 from automation.cli.exit_codes import ExitCode
 from automation.cli.output import console, emit, say, span, table
 from automation.core.preflight import Check, Preflight
 from automation.rolling import Rolling
 
 
-def preflight(version: Version, *, json: Json = False) -> int:
+def preflight(version: Version, *, direct: Direct = False, json: Json = False) -> int:
     """Judge a roll to VERSION: run every check and show the order and an estimate. Changes nothing.
 
     Exit code 0 when the roll may begin, 3 when a blocking check says no.
     """
-    result = Rolling(context.estate()).preflight(version)
+    estate = context.estate_to_roll(context.stack_here(direct=direct))
+    result = Rolling(estate).preflight(version)
     if json:
         emit(shapes.of_preflight(result))
     else:

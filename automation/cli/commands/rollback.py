@@ -5,7 +5,7 @@ from __future__ import annotations
 from automation.adapters.runs.reader import RunReader
 from automation.cli import context
 from automation.cli.commands.options import Direct, Json, Yes
-from automation.cli.commands.upgrade import Page, roll
+from automation.cli.commands.upgrade import Page, refuse_unasked, roll
 from automation.core.versions import same_version
 from automation.engine.status import Status, status
 from automation.ports.errors import Refused
@@ -17,14 +17,18 @@ def rollback(*, yes: Yes = False, report: Page = None, direct: Direct = False, j
 
     Possible until the roll is approved; after that Bitbucket cannot go back.
     """
-    estate = context.estate()
+    refuse_unasked(yes=yes, as_json=json)
+    stack = context.stack_here(direct=direct)
+    estate = context.estate_to_roll(stack)
     original = _original(estate, status(estate.world, estate.cluster))
-    return roll(estate, original, yes=yes, report=report, direct=direct, as_json=json)
+    return roll(estate, stack, original, yes=yes, report=report, as_json=json)
 
 
 def cancel(*, yes: Yes = False, direct: Direct = False, json: Json = False) -> int:
     """Close an upgrade in which no node has changed yet: upgrade mode off, the model back."""
-    estate = context.estate()
+    refuse_unasked(yes=yes, as_json=json)
+    stack = context.stack_here(direct=direct)
+    estate = context.estate_to_roll(stack)
     seen = status(estate.world, estate.cluster)
     original = _original(estate, seen)
     changed = [n.instance for n in seen.nodes if n.version and not same_version(n.version, original)]
@@ -34,7 +38,7 @@ def cancel(*, yes: Yes = False, direct: Direct = False, json: Json = False) -> i
             f"{', '.join(changed)} no longer run {original}",
             hint="`bbdc rollback` brings them back first",
         )
-    return roll(estate, original, yes=yes, direct=direct, as_json=json)
+    return roll(estate, stack, original, yes=yes, as_json=json)
 
 
 def _original(estate: Estate, seen: Status) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -51,37 +51,53 @@ def upgrade(
     own `pulumi up` with the version set; --surge and --approval are written to the stack's config too. A roll that was
     interrupted, or paused with a named reason, goes on with the same command. With --json one event a line.
     """
-    estate = context.estate(surge=surge, approval=approval)
-    return roll(estate, version, yes=yes, surge=surge, approval=approval, report=report, direct=direct, as_json=json)
+    refuse_unasked(yes=yes, as_json=json)
+    stack = context.stack_here(direct=direct)
+    estate = context.estate_to_roll(stack, surge=surge, approval=approval)
+    changes = {} if surge is None else {"surge": str(surge).lower()}
+    changes |= {} if approval is None else {"approval": approval.value}
+    return roll(estate, stack, version, yes=yes, report=report, as_json=json, changes=changes)
 
 
 def roll(
     estate: Estate,
+    stack: EstateStack | None,
     target: str,
     *,
     yes: bool,
-    direct: bool,
     as_json: bool,
-    surge: bool | None = None,
-    approval: Approval | None = None,
     report: Path | None = None,
+    changes: Mapping[str, str] | None = None,
 ) -> int:
-    """Judge, ask, and carry the roll out; also the way of a rollback."""
-    direct = direct or context.program_of(context.settings()) is None
-    rolling = Rolling(estate, owns_model=direct)
+    """Judge, ask, and carry the roll out; also the way of a rollback.
+
+    Args:
+        estate: the estate, with the settings of the roll.
+        stack: the Pulumi stack that owns it; None rolls directly.
+        target: version that every node shall run.
+        yes: do not ask.
+        as_json: one event a line.
+        report: where to write the HTML page.
+        changes: further keys to set in the stack's config.
+    """
+    rolling = Rolling(estate, owns_model=stack is None)
     judged = _judge(rolling, target, as_json=as_json)
-    is_open = rolling.unfinished() is not None
-    if not judged.order and not is_open and same_version(judged.current, target):
+    if not judged.order and rolling.unfinished() is None and same_version(judged.current, target):
         return _nothing_to_do(judged, as_json=as_json)
-    _confirm(judged, yes=yes, as_json=as_json)
+    _confirm(judged, yes=yes)
     with Board(Heading(estate.cluster, judged.current, target, judged.estimate), as_json=as_json) as board:
-        if direct:
-            run, outcome = _guarded(target, lambda: drive.directly(rolling, target, board))
-        else:
-            stack = context.stack_of(context.settings())
-            _configure(stack, target, surge=surge, approval=approval)
+        if stack is not None:
+            stack.configure({"version": target, **(changes or {})})
             run, outcome = _guarded(target, lambda: drive.through_pulumi(stack, estate, board))
+        else:
+            run, outcome = _guarded(target, lambda: drive.directly(rolling, target, board))
     return _end(run, outcome, target, report, as_json=as_json)
+
+
+def refuse_unasked(*, yes: bool, as_json: bool) -> None:
+    """Refuse, before anything is read, when a question would find nobody to answer it."""
+    if not yes and (as_json or not (sys.stdin.isatty() and sys.stdout.isatty())):
+        raise Usage("nobody can be asked: this is no terminal", hint="say --yes to act without a question")
 
 
 def _judge(rolling: Rolling, target: str, *, as_json: bool) -> Preflight:
@@ -103,23 +119,13 @@ def _nothing_to_do(judged: Preflight, *, as_json: bool) -> int:
     return ExitCode.OK
 
 
-def _confirm(judged: Preflight, *, yes: bool, as_json: bool) -> None:
+def _confirm(judged: Preflight, *, yes: bool) -> None:
     if yes:
         return
-    if as_json or not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise Usage("nobody can be asked: this is no terminal", hint="say --yes to act without a question")
     sys.stdout.write(f"Roll {judged.cluster} from {judged.current} to {judged.target} now? [y/N] ")
     sys.stdout.flush()
     if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
         raise Refused("not_confirmed", "nothing was changed: the question was not answered with yes")
-
-
-def _configure(stack: EstateStack, target: str, *, surge: bool | None, approval: Approval | None) -> None:
-    stack.set_version(target)
-    if surge is not None:
-        stack.set_roll_option("surge", str(surge).lower())
-    if approval is not None:
-        stack.set_roll_option("approval", approval.value)
 
 
 def _guarded(target: str, act: Callable[[], Done]) -> Done:
