@@ -63,6 +63,7 @@ class Child:
         finally:
             os.close(lifeline)
         self._readers: list[threading.Thread] = []
+        self._closing = threading.Lock()
 
     @property
     def stdout(self) -> IO[str]:
@@ -108,8 +109,9 @@ class Child:
     def _close_streams(self) -> None:
         for reader in self._readers:
             reader.join(GRACE)
-        self.stdout.close()
-        self.stderr.close()
-        if self._lifeline >= 0:
-            os.close(self._lifeline)
-            self._lifeline = -1
+        with self._closing:
+            self.stdout.close()
+            self.stderr.close()
+            if self._lifeline >= 0:
+                os.close(self._lifeline)
+                self._lifeline = -1

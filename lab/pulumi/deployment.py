@@ -86,7 +86,7 @@ class Deployment:
         try:
             plan = self.planner.plan(goal)
         except CheckFailed as refused:
-            self.executor.refuse(goal.type, goal.name, CheckFailed(refused.failures, self.planner.urn(goal)))
+            self.executor.refuse(goal, CheckFailed(refused.failures, self.planner.urn(goal)))
             raise Cancelled(str(refused)) from refused
         except StepFailed as error:
             self.executor.fail(StepFailed(str(error), error.urn or self.planner.urn(goal)))

@@ -7,6 +7,7 @@ EngineError
  +- PassphraseError   secrets cannot be read or written
  +- StepFailed        a resource operation failed; carries the resource's URN
      +- ProviderError     the provider said no
+     +- Interrupted       the call was broken off: nobody knows what it has done
      +- Unimplemented     the provider does not implement the method
      +- CheckFailed       the provider refused the inputs
  +- Cancelled         the operation was interrupted, nothing new is started
@@ -47,6 +48,10 @@ class StepFailed(EngineError):
 
 class ProviderError(StepFailed):
     """A provider refused or failed."""
+
+
+class Interrupted(ProviderError):
+    """The call to the provider was broken off, or the provider died in it: what it has done is not known."""
 
 
 class Unimplemented(ProviderError):

@@ -5,12 +5,14 @@ from collections import Counter
 from collections.abc import Callable
 
 from lab.pulumi.checkpoint import PendingOperation
-from lab.pulumi.errors import Cancelled, CheckFailed, StepFailed
+from lab.pulumi.errors import Cancelled, CheckFailed, Interrupted, StepFailed
 from lab.pulumi.events import EventBus, step_metadata
+from lab.pulumi.goals import Goal
 from lab.pulumi.snapshot import Snapshot
 from lab.pulumi.state import State
 from lab.pulumi.steps import Refresh, Step, World
 from lab.pulumi.urns import is_default_provider
+from lab.pulumi.values import PropertyValue, hidden
 
 Hook = Callable[[Step, State | None, str], None]
 
@@ -42,6 +44,8 @@ class Executor:
         self._events = events
         self._slots = threading.BoundedSemaphore(max(parallel, 1))
         self._lock = threading.Lock()
+        self._idle = threading.Condition(self._lock)
+        self._running = 0
         self._stopped = threading.Event()
 
     @property
@@ -60,14 +64,15 @@ class Executor:
         self._stopped.set()
         self._events.diagnostic("error", str(error), error.urn)
 
-    def refuse(self, kind: str, name: str, error: CheckFailed) -> None:
+    def refuse(self, goal: Goal, error: CheckFailed) -> None:
         """Report each input that the provider refused."""
         with self._lock:
             self.errors.append(error)
         self._stopped.set()
         for prop, reason in error.failures:
-            where = f": property {prop}" if prop else ""
-            self._events.diagnostic("error", f"{kind} resource '{name}'{where} has a problem: {reason}", error.urn)
+            where = f": property {prop} value {{{_shown(goal.inputs.get(prop))}}}" if prop else ""
+            message = f"{goal.type} resource '{goal.name}'{where} has a problem: {reason}"
+            self._events.diagnostic("error", message, error.urn)
 
     def run_chain(self, steps: list[Step]) -> State | None:
         """Run steps one after the other.
@@ -85,9 +90,28 @@ class Executor:
         return result
 
     def run(self, step: Step) -> State | None:
-        """Run one step; its resulting state."""
-        if self.stopped:
-            raise Cancelled("the update is stopping")
+        """Run one step; its resulting state.
+
+        Raises:
+            Cancelled: it failed, or no further step may start.
+        """
+        with self._lock:
+            if self.stopped:
+                raise Cancelled("the update is stopping")
+            self._running += 1
+        try:
+            return self._carry_out(step)
+        finally:
+            with self._idle:
+                self._running -= 1
+                self._idle.notify_all()
+
+    def drain(self) -> None:
+        """Wait for the steps that are under way."""
+        with self._idle:
+            self._idle.wait_for(lambda: self._running == 0)
+
+    def _carry_out(self, step: Step) -> State | None:
         self._events.before(self._metadata(step, step.new))
         operation = self._operation(step)
         self._snapshot.begin(operation)
@@ -95,7 +119,7 @@ class Executor:
             with self._slots:
                 result = self._apply(step)
         except StepFailed as error:
-            self._snapshot.end(operation)
+            (self._snapshot.interrupt if isinstance(error, Interrupted) else self._snapshot.end)(operation)
             self._events.failed(self._metadata(step, step.new))
             self.step_failed = True
             self.fail(StepFailed(str(error), error.urn or _urn(step)))
@@ -127,6 +151,11 @@ class Executor:
 
     def _metadata(self, step: Step, new: State | None) -> dict[str, object]:
         return step_metadata(step.op, step.old, new, step.diff, logical=step.logical)
+
+
+def _shown(value: PropertyValue) -> str:
+    """An input as an error message may show it."""
+    return str(hidden(value)) if value is not None else ""
 
 
 def _urn(step: Step) -> str:

@@ -100,6 +100,8 @@ class Operation:
         except Exception:  # noqa: BLE001 - reported with its trace, and the operation fails
             self._deployment.executor.fail(StepFailed(f"the engine itself failed:\n{traceback.format_exc()}"))
         finally:
+            self._deployment.executor.stop()
+            self._deployment.executor.drain()
             self._deployment.registry.close()
             server.stop()
             self._deployment.snapshot.save()

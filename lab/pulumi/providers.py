@@ -12,7 +12,7 @@ from pulumi.runtime.proto import provider_pb2 as messages
 from pulumi.runtime.proto import provider_pb2_grpc
 
 from lab.pulumi.diff import KINDS, Changes, Diff, PropertyDiff
-from lab.pulumi.errors import CheckFailed, ProviderError, Unimplemented
+from lab.pulumi.errors import CheckFailed, Interrupted, ProviderError, Unimplemented
 from lab.pulumi.plugins import Plugin
 from lab.pulumi.state import State
 from lab.pulumi.urns import name_of, type_of
@@ -125,7 +125,7 @@ class PluginProvider:
         try:
             return future.result()
         except grpc.FutureCancelledError:
-            raise ProviderError("the operation was cancelled", urn) from None
+            raise Interrupted("the operation was cancelled", urn) from None
         except grpc.RpcError as error:
             raise self._failure(error, urn) from None
         finally:
@@ -136,7 +136,8 @@ class PluginProvider:
         if error.code() == grpc.StatusCode.UNIMPLEMENTED:
             return Unimplemented(error.details(), urn)
         if error.code() == grpc.StatusCode.UNAVAILABLE:
-            return ProviderError(f"the provider '{self.package}' does not answer: {error.details()}", urn)
+            kind = Interrupted if self._configured else ProviderError
+            return kind(f"the provider '{self.package}' does not answer: {error.details()}", urn)
         return ProviderError(error.details(), urn)
 
     def abort_calls(self) -> None:

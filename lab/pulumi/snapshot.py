@@ -72,6 +72,14 @@ class Snapshot:
                 self._apply(edit)
             self._save()
 
+    def interrupt(self, operation: PendingOperation | None) -> None:
+        """Keep an operation on record that was broken off: what it has done is not known."""
+        with self._lock:
+            if operation is not None:
+                self._running.remove(operation)
+                self._unconfirmed.append(operation)
+            self._save()
+
     def _apply(self, edit: Edit) -> None:
         def stays(state: State) -> bool:
             succeeded = edit.add is not None and state.urn == edit.add.urn and state.pending_replacement

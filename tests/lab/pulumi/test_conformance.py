@@ -4,114 +4,33 @@ The expectations are a transcript. `BBDC_TEST_PULUMI=genuine` runs the same prog
 """
 
 import os
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pulumi
 import pytest
-from pulumi import Alias, ResourceOptions, automation
+from pulumi import Alias, ResourceOptions
 from pulumi.automation import PulumiCommand
 
 from lab.pulumi.inprocess import InProcessPulumi
 from lab.pulumi.shim import write_shim
-from tests.lab.pulumi.bucket_provider import Buckets, serve
 from tests.lab.pulumi.programs import AwsProvider, Broken, Bucket, Group, Machine, get_region
+from tests.lab.pulumi.rig import PROJECT, REPOSITORY, SDK_LEAVES_LOOPS_OPEN, Observed, Program, Rig, observe, open_rig
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, SDK_LEAVES_LOOPS_OPEN]
 GENUINE = os.environ.get("BBDC_TEST_PULUMI") == "genuine"
-REPOSITORY = Path(__file__).resolve().parents[3]
-PROJECT = "edge"
 AWS_DEFAULT = "default_7_51_1"
 _PROTECTED = (
-    "as it is currently marked for protection. To unprotect the resource, remove the `protect` flag from the resource in "
-    "your Pulumi program"
+    "as it is currently marked for protection. To unprotect the resource, remove the `protect` flag from the "
+    "resource in your Pulumi program"
 )
-Program = Callable[[], Any]
-
-
-@dataclass
-class Rig:
-    """A backend of its own, the bucket cloud, and the command under test."""
-
-    root: Path
-    cloud: Buckets
-    port: int
-    command: PulumiCommand
-    stacks: dict[str, automation.Stack] = field(default_factory=dict)
-
-    def stack(self, name: str) -> automation.Stack:
-        if name not in self.stacks:
-            options = automation.LocalWorkspaceOptions(env_vars=self.env(), pulumi_command=self.command)
-            self.stacks[name] = automation.create_stack(name, project_name=PROJECT, program=lambda: None, opts=options)
-        return self.stacks[name]
-
-    def env(self) -> dict[str, str]:
-        return {
-            "PULUMI_BACKEND_URL": f"file://{self.root}",
-            "PULUMI_CONFIG_PASSPHRASE": "x",
-            "PULUMI_HOME": str(self.root / "home"),
-            "PULUMI_SKIP_UPDATE_CHECK": "true",
-            "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
-            "PULUMI_DEBUG_PROVIDERS": f"aws:{self.port}",
-            "PYTHONPATH": str(REPOSITORY),
-        }
-
-    def left(self, stack: str) -> list[dict[str, Any]]:
-        deployment = self.stack(stack).export_stack().deployment or {}
-        resources: list[dict[str, Any]] = deployment.get("resources", [])
-        return resources
-
-    def find(self, stack: str, name: str) -> dict[str, Any]:
-        return next(item for item in self.left(stack) if item["urn"].endswith(f"::{name}"))
-
-
-@dataclass(frozen=True)
-class Observed:
-    """What one operation led to, as the transcript has it."""
-
-    result: Any
-    ops: list[tuple[str, str]]
-    errors: list[str]
-    left: list[str]
-
-
-def _last(urn: str) -> str:
-    return urn.rsplit("::", maxsplit=1)[-1]
-
-
-def _first_errors(events: list[automation.EngineEvent]) -> list[str]:
-    found = [event.diagnostic_event for event in events if event.diagnostic_event]
-    return [item.message.strip().splitlines()[-1][:110] for item in found if item.severity == "error"][:2]
-
-
-def _steps(events: list[automation.EngineEvent]) -> list[tuple[str, str]]:
-    steps = [event.resource_pre_event.metadata for event in events if event.resource_pre_event]
-    return sorted({(step.op.value, _last(step.urn)) for step in steps if step.op.value != "same"})
-
-
-def observe(rig: Rig, name: str, program: Program | None, op: str = "up", **options: Any) -> Observed:
-    """Run one operation of the Automation API and take down what happened."""
-    stack, events = rig.stack(name), list[automation.EngineEvent]()
-    if program is not None:
-        options["program"] = program
-    try:
-        done = getattr(stack, op)(on_event=events.append, **options)
-        changes = done.summary.resource_changes if hasattr(done, "summary") else done.change_summary
-        result: Any = sorted((str(getattr(kind, "value", kind)), count) for kind, count in changes.items())
-    except automation.CommandError as error:
-        result = type(error).__name__
-    left = sorted(_last(item["urn"]) for item in rig.left(name))
-    return Observed(result, _steps(events), _first_errors(events), left)
 
 
 @pytest.fixture(params=["inprocess"])
 def rig(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rig]:
-    cloud = Buckets()
-    (tmp_path / "state").mkdir()
-    with serve(cloud) as port:
-        yield Rig(tmp_path / "state", cloud, port, _command(request.param, tmp_path, monkeypatch))
+    with open_rig(tmp_path / "state", _command(request.param, tmp_path, monkeypatch)) as rig:
+        yield rig
 
 
 def _command(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PulumiCommand:

@@ -1,0 +1,217 @@
+"""Replacements, cascades, failures half way, and what the next update makes of them."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pytest
+from pulumi import ResourceOptions, automation
+
+from lab.pulumi.inprocess import InProcessPulumi
+from tests.lab.pulumi.programs import AwsProvider, Bucket
+from tests.lab.pulumi.rig import SDK_LEAVES_LOOPS_OPEN, Program, Rig, observe, open_rig, ordered_steps
+
+pytestmark = [pytest.mark.lab, SDK_LEAVES_LOOPS_OPEN]
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> Iterator[Rig]:
+    with open_rig(tmp_path / "state", InProcessPulumi()) as rig:
+        yield rig
+
+
+def chain(name: str, **options: Any) -> Program:
+    """A bucket, and one whose name comes from it."""
+
+    def program() -> None:
+        first = Bucket("first", ResourceOptions(**options), bucket=name)
+        Bucket("second", bucket=first.arn.apply(lambda arn: arn.split(":")[-1] + "-second"))
+
+    return program
+
+
+def steps_of(rig: Rig, program: Program) -> list[tuple[str, str]]:
+    events = list[automation.EngineEvent]()
+    rig.stack("s").up(program=program, on_event=events.append)
+    return ordered_steps(events)
+
+
+def test_a_replacement_creates_first_and_deletes_last(rig: Rig) -> None:
+    steps_of(rig, chain("one"))
+    assert steps_of(rig, chain("two")) == [
+        ("create-replacement", "first"),
+        ("replace", "first"),
+        ("create-replacement", "second"),
+        ("replace", "second"),
+        ("delete-replaced", "second"),
+        ("delete-replaced", "first"),
+    ]
+    assert set(rig.cloud.tags) == {"two", "two-second"}
+
+
+def test_delete_before_replace_takes_its_dependents_along(rig: Rig) -> None:
+    steps_of(rig, chain("one"))
+    assert steps_of(rig, chain("two", delete_before_replace=True)) == [
+        ("delete-replaced", "second"),
+        ("delete-replaced", "first"),
+        ("replace", "first"),
+        ("create-replacement", "first"),
+        ("replace", "second"),
+        ("create-replacement", "second"),
+    ]
+    assert set(rig.cloud.tags) == {"two", "two-second"}
+
+
+def test_an_unknown_input_is_planned_as_a_replacement(rig: Rig) -> None:
+    steps_of(rig, chain("one"))
+    seen = observe(rig, "s", chain("two"), "preview")
+    assert seen.result == [("replace", 2), ("same", 1)]
+    assert set(rig.cloud.tags) == {"one", "one-second"}
+
+
+def test_a_replacement_that_failed_half_way_goes_on(rig: Rig) -> None:
+    steps_of(rig, chain("one"))
+    rig.cloud.tags["two"] = {}
+    failed = observe(rig, "s", chain("two", delete_before_replace=True))
+    assert (failed.result, failed.errors) == ("CommandError", ["BucketAlreadyOwnedByYou: two", "update failed"])
+    assert rig.find("s", "first")["pendingReplacement"] is True
+    del rig.cloud.tags["two"]
+    assert steps_of(rig, chain("two", delete_before_replace=True)) == [
+        ("replace", "first"),
+        ("create-replacement", "first"),
+        ("replace", "second"),
+        ("create-replacement", "second"),
+    ]
+    assert set(rig.cloud.tags) == {"two", "two-second"}
+    assert "pendingReplacement" not in rig.find("s", "first")
+
+
+def test_what_was_replaced_but_not_deleted_is_deleted_by_the_next_update(rig: Rig) -> None:
+    steps_of(rig, chain("one"))
+
+    def stops_after_the_replacement() -> None:
+        chain("two")()
+        Bucket("clash", bucket="taken")
+
+    rig.cloud.tags["taken"] = {}
+    assert observe(rig, "s", stops_after_the_replacement).result == "CommandError"
+    assert {"one", "two"} <= set(rig.cloud.tags)
+    steps_of(rig, chain("two"))
+    assert set(rig.cloud.tags) == {"taken", "two", "two-second"}
+
+
+def test_what_dies_with_another_needs_no_call(rig: Rig) -> None:
+    def program() -> None:
+        first = Bucket("first", bucket="one")
+        Bucket("second", ResourceOptions(deleted_with=first), bucket="inside")
+
+    steps_of(rig, program)
+    rig.stack("s").destroy()
+    assert set(rig.cloud.tags) == {"inside"}, "the provider was never asked to delete it"
+
+
+def test_an_import_must_match(rig: Rig) -> None:
+    rig.cloud.tags["there"] = {"a": "1"}
+
+    def program() -> None:
+        Bucket("i", ResourceOptions(import_="there"), bucket="there", tags={"a": "2"})
+
+    seen = observe(rig, "s", program)
+    assert seen.result == "CommandError"
+    assert seen.errors[0].startswith("inputs to import do not match the existing resource")
+    assert rig.cloud.tags["there"] == {"a": "1"}
+
+
+def test_another_region_replaces_a_providers_buckets(rig: Rig) -> None:
+    def program(region: str) -> Program:
+        def declare() -> None:
+            Bucket("b", ResourceOptions(provider=AwsProvider("p", region=region)), bucket="b")
+
+        return declare
+
+    steps_of(rig, program("us-east-1"))
+    # This provider says that a new region needs no replacement: the provider is updated, the bucket is left alone.
+    assert steps_of(rig, program("eu-west-1")) == [("update", "p")]
+
+
+def test_targets_need_what_they_depend_on(rig: Rig) -> None:
+    def program() -> None:
+        first = Bucket("first", bucket="one")
+        Bucket("second", ResourceOptions(depends_on=[first]), bucket="two")
+
+    target = "urn:pulumi:s::edge::aws:s3/bucket:Bucket::second"
+    seen = observe(rig, "s", program, target=[target])
+    assert seen.result == "CommandError"
+    assert seen.errors[0].startswith(f"Resource '{target}' depends on")
+    assert rig.cloud.tags == {}
+
+
+def test_destroying_a_target_spares_no_dependent(rig: Rig) -> None:
+    steps_of(rig, chain("one"))
+    target = "urn:pulumi:s::edge::aws:s3/bucket:Bucket::first"
+    assert observe(rig, "s", None, "destroy", target=[target]).result == "CommandError"
+    assert set(rig.cloud.tags) == {"one", "one-second"}
+    seen = observe(rig, "s", None, "destroy", target=[target], target_dependents=True)
+    assert seen.result == [("delete", 2), ("same", 1)]
+    assert rig.cloud.tags == {}
+
+
+def test_hooks_run_around_a_deletion_while_the_program_waits(rig: Rig) -> None:
+    told: list[str] = []
+
+    async def hook(args: pulumi.ResourceHookArgs) -> None:
+        told.append(f"{args.name} {sorted(rig.cloud.tags)}")
+
+    def program(*, wanted: bool) -> Program:
+        def declare() -> None:
+            before = pulumi.ResourceHook("before", hook)
+            after = pulumi.ResourceHook("after", hook)
+            binding = pulumi.ResourceHookBinding(before_delete=[before], after_delete=[after])
+            if wanted:
+                Bucket("b", ResourceOptions(hooks=binding), bucket="b")
+            else:
+                Bucket("c", ResourceOptions(hooks=binding), bucket="c")
+
+        return declare
+
+    steps_of(rig, program(wanted=True))
+    steps_of(rig, program(wanted=False))
+    assert told == ["b ['b', 'c']", "b ['c']"]
+
+
+def test_state_can_be_carried_to_another_stack(rig: Rig) -> None:
+    def program() -> None:
+        chain("one")()
+        pulumi.export("secret", pulumi.Output.secret({"a": [1, None]}))
+
+    steps_of(rig, program)
+    state = rig.stack("s").export_stack()
+    text = json.dumps(state.deployment)
+    rig.stack("t").import_stack(automation.Deployment(3, json.loads(text.replace("urn:pulumi:s::", "urn:pulumi:t::"))))
+    output = rig.stack("t").outputs()["secret"]
+    assert (output.value, output.secret) == ({"a": [1, None]}, True)
+
+
+def test_history_tells_what_happened(rig: Rig) -> None:
+    rig.stack("s").set_config("open", automation.ConfigValue("text"))
+    rig.stack("s").set_config("closed", automation.ConfigValue("hidden", secret=True))
+    rig.stack("s").up(program=chain("one"), message="the first")
+    rig.stack("s").destroy()
+    last, first = rig.stack("s").history()
+    assert (last.kind, last.version, first.kind, first.version) == ("destroy", 2, "update", 1)
+    assert (first.message, first.result, first.resource_changes) == ("the first", "succeeded", {"create": 3})
+    closed = first.config["edge:closed"]
+    assert (closed.value, closed.secret) == ("hidden", True)
+    raw = next((rig.root / ".pulumi/history/edge/s").glob("*.history.json")).read_text(encoding="utf-8")
+    assert "hidden" not in raw
+    assert json.loads(raw)["config"]["edge:open"] == "text"
+
+
+def test_a_renamed_stack_keeps_its_resources(rig: Rig) -> None:
+    steps_of(rig, chain("one"))
+    rig.stack("s").rename("fresh")
+    names = {item["urn"].split("::")[0] for item in rig.left("s")}
+    assert names == {"urn:pulumi:fresh"}
+    assert observe(rig, "s", chain("one")).result == [("same", 3)]
