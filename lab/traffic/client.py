@@ -81,7 +81,8 @@ class Client:
     def close(self) -> None:
         """Close the kept connections."""
         while self._idle:
-            self._idle.pop().writer.transport.abort()
+            kept = self._idle.pop()  # a name of its own: a writer that is forgotten first complains
+            kept.writer.transport.abort()
 
     async def _connection(self) -> _Connection:
         now = asyncio.get_running_loop().time()

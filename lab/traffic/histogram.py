@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 
-from lab.traffic.report import Sample
+from lab.traffic.report import Second
 
 GROWTH = math.log(1.05)
 """Each bucket is 5 % wider than the one before: a percentile is right to within 2.5 %."""
@@ -87,14 +87,14 @@ class Series:
         while self.step < step:
             self._halve()
 
-    def samples(self) -> tuple[Sample, ...]:
+    def seconds(self) -> tuple[Second, ...]:
         """Return every slice from the first second on, those without a request included."""
         empty = Slice()
         last = max(self._slices, default=-1)
-        return tuple(self._sample(number, self._slices.get(number, empty)) for number in range(last + 1))
+        return tuple(self._second(number, self._slices.get(number, empty)) for number in range(last + 1))
 
-    def _sample(self, number: int, one: Slice) -> Sample:
-        return (self.began + number * self.step, one.latencies.count, one.failed, one.p99())
+    def _second(self, number: int, one: Slice) -> Second:
+        return Second(self.began + number * self.step, one.latencies.count, one.failed, one.p99())
 
     def _halve(self) -> None:
         self.step *= 2

@@ -166,7 +166,9 @@ async def gather_people(client: Client, target: Target, count: int) -> list[Pers
     """Return ``count`` people who are logged in. Raises what Person.log_in raises."""
     people = [Person(client, target) for _ in range(count)]
     for at in range(0, count, 4):  # a few at a time: checking a password is expensive on purpose
-        await asyncio.gather(*(person.log_in() for person in people[at : at + 4]))
+        outcomes = await asyncio.gather(*(person.log_in() for person in people[at : at + 4]), return_exceptions=True)
+        for problem in (outcome for outcome in outcomes if isinstance(outcome, BaseException)):
+            raise problem  # the first one, now that all have ended
     return people
 
 

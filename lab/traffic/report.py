@@ -8,15 +8,23 @@ from typing import Any, Self
 
 SCHEMA = 1
 
-Sample = tuple[float, int, int, float]
-"""One slice of a series: (Unix time of its begin, requests that began in it, how many of those failed, p99 in ms)."""
+
+@dataclass(frozen=True, slots=True)
+class Second:
+    """What was due within one slice of time (a second; longer in very long runs: see ``step``)."""
+
+    at: float
+    """Unix time of its begin."""
+    requests: int
+    failed: int
+    p99_ms: float
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
     """A request that a user would have seen fail."""
 
-    time: float
+    at: float
     """Unix time at which it was due."""
     kind: str
     what: str
@@ -37,14 +45,14 @@ class KindReport:
     p50_ms: float
     p99_ms: float
     max_ms: float
-    series: tuple[Sample, ...]
+    seconds: tuple[Second, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Push:
     """A push that the server acknowledged."""
 
-    time: float
+    at: float
     repository: str
     branch: str
     commit: str
@@ -72,7 +80,7 @@ class TrafficReport:
     max_ms: float
     kinds: Mapping[str, KindReport]
     step: int
-    series: tuple[Sample, ...]
+    seconds: tuple[Second, ...]
     failures: tuple[Failure, ...]
     failures_left_off: int
     pushes_acknowledged: int
@@ -86,7 +94,7 @@ class TrafficReport:
         document: dict[str, Any] = {each.name: getattr(self, each.name) for each in fields(self)}
         document["asked"] = dict(self.asked)
         document["kinds"] = {name: _plain(kind) for name, kind in self.kinds.items()}
-        document["series"] = [list(sample) for sample in self.series]
+        document["seconds"] = [asdict(second) for second in self.seconds]
         document["failures"] = [asdict(failure) for failure in self.failures]
         document["missing"] = [asdict(push) for push in self.missing]
         return document
@@ -100,20 +108,20 @@ class TrafficReport:
         """
         values = dict(document)
         values["kinds"] = {name: _kind(entry) for name, entry in document["kinds"].items()}
-        values["series"] = _series(document["series"])
+        values["seconds"] = _seconds(document["seconds"])
         values["failures"] = tuple(Failure(**entry) for entry in document["failures"])
         values["missing"] = tuple(Push(**entry) for entry in document["missing"])
         return cls(**values)
 
 
 def _kind(entry: Mapping[str, Any]) -> KindReport:
-    return KindReport(**{**entry, "series": _series(entry["series"])})
+    return KindReport(**{**entry, "seconds": _seconds(entry["seconds"])})
 
 
 def _plain(kind: KindReport) -> dict[str, Any]:
     document = {each.name: getattr(kind, each.name) for each in fields(kind)}
-    return document | {"series": [list(sample) for sample in kind.series]}
+    return document | {"seconds": [asdict(second) for second in kind.seconds]}
 
 
-def _series(entries: list[list[Any]]) -> tuple[Sample, ...]:
-    return tuple((time, requests, failed, p99) for time, requests, failed, p99 in entries)
+def _seconds(entries: list[dict[str, Any]]) -> tuple[Second, ...]:
+    return tuple(Second(**entry) for entry in entries)
