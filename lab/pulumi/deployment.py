@@ -3,6 +3,7 @@
 import re
 import threading
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from lab.pulumi.config import ConfigValue
@@ -171,18 +172,17 @@ class Deployment:
             count: the refresh is the operation itself, not its first part.
         """
         recorded = self.snapshot.old()
-        left: list[State] = []
-        for state in recorded:
-            if not self.targets.limited or state.urn in self.targets:
-                result = self.executor.run(Refresh(state))
-            else:
-                result = state
-            if result is not None:
-                left.append(result)
+        with ThreadPoolExecutor(max(self.parallel, 1), thread_name_prefix="refresh") as pool:
+            left = [state for state in pool.map(self._refresh_one, recorded) if state is not None]
         self.snapshot.rebase(_without_dangling(left, recorded), confirmed=confirmed)
         self.planner.reindex()
         if not count:
             self.executor.changes.clear()
+
+    def _refresh_one(self, state: State) -> State | None:
+        if self.targets.limited and state.urn not in self.targets:
+            return state
+        return self.executor.run(Refresh(state))
 
     def delete_unregistered(self) -> None:
         """After the program: delete what it no longer wants, and what has been replaced."""

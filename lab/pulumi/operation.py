@@ -19,13 +19,14 @@ from lab.pulumi.executor import Executor
 from lab.pulumi.monitor import Server
 from lab.pulumi.outputs import referenced_outputs, root_outputs
 from lab.pulumi.planner import Planner
-from lab.pulumi.plugins import PluginHost
+from lab.pulumi.plugins import DYNAMIC, PluginHost
 from lab.pulumi.program import Ended, run_inline, run_process
 from lab.pulumi.registry import ProviderRegistry
 from lab.pulumi.requests import Options, Outcome
 from lab.pulumi.snapshot import Snapshot
 from lab.pulumi.state import State
 from lab.pulumi.steps import World
+from lab.pulumi.urns import PROVIDER_PREFIX
 from lab.pulumi.version import CLI_VERSION
 from lab.pulumi.workspace import Workspace
 
@@ -91,6 +92,7 @@ class Operation:
         self._deployment.registry.engine_address = server.address
         self._workspace.session.cancellation.on_request(self._cancel)
         complaint = ""
+        self._open_early()
         try:
             self._perform(server)
         except Cancelled:
@@ -106,6 +108,12 @@ class Operation:
             server.stop()
             self._deployment.snapshot.save()
         return self._finish(started, complaint)
+
+    def _open_early(self) -> None:
+        """Dynamic providers take half a second to start; the program takes as long to register anything."""
+        for state in self._base.resources:
+            if state.type == PROVIDER_PREFIX + DYNAMIC and not state.delete:
+                self._deployment.registry.open_early(state.urn)
 
     @property
     def _name(self) -> str:

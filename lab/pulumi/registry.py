@@ -4,6 +4,7 @@ A provider resource (`pulumi:providers:aws`) is planned like any other resource:
 creating it configures a plugin under a new id, deleting it lets the plugin go.
 """
 
+import contextlib
 import threading
 import uuid
 from collections.abc import Callable
@@ -46,7 +47,8 @@ class ProviderRegistry:
     _configured: dict[str, ResourceProvider] = field(default_factory=dict)
     _opened: dict[str, PluginProvider] = field(default_factory=dict)
     _all: list[PluginProvider] = field(default_factory=list)
-    _lock: threading.RLock = field(default_factory=threading.RLock)
+    _locks: dict[str, threading.RLock] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     # Providers by reference
 
@@ -57,7 +59,7 @@ class ProviderRegistry:
             ProviderError: the reference is not known.
         """
         urn, _ = split_reference(ref)
-        with self._lock:
+        with self._lock_of(urn):
             if ref not in self._configured:
                 state = self.find_state(urn)
                 if state is None:
@@ -68,7 +70,7 @@ class ProviderRegistry:
 
     def same(self, state: State) -> None:
         """Make a provider resource that did not change usable."""
-        with self._lock:
+        with self._lock_of(state.urn):
             self._configure(state.urn, state.id, state.inputs)
 
     def _configure(self, urn: str, identity: str, inputs: PropertyMap) -> None:
@@ -83,8 +85,26 @@ class ProviderRegistry:
     def _open(self, urn: str) -> PluginProvider:
         package = type_of(urn).removeprefix(PROVIDER_PREFIX)
         provider = PluginProvider(self.host.open(package), self.engine_address)
-        self._all.append(provider)
+        with self._lock:
+            self._all.append(provider)
         return provider
+
+    def _lock_of(self, urn: str) -> threading.RLock:
+        """Opening a plugin takes a while: only its own users wait for it."""
+        with self._lock:
+            return self._locks.setdefault(urn, threading.RLock())
+
+    def open_early(self, urn: str) -> None:
+        """Start a plugin that is going to be needed, beside whatever comes first.
+
+        A failure is not reported here: whoever needs the plugin meets it again.
+        """
+
+        def start() -> None:
+            with self._lock_of(urn), contextlib.suppress(ProviderError):
+                self._fresh(urn)
+
+        threading.Thread(target=start, daemon=True, name="open").start()
 
     def _fresh(self, urn: str) -> PluginProvider:
         """An open plugin that is not configured yet; checked, it is the one that gets configured."""
@@ -98,7 +118,7 @@ class ProviderRegistry:
         """Validate a provider's configuration."""
         if type_of(urn) == PROVIDER_PREFIX + BUILTIN:
             return new
-        with self._lock:
+        with self._lock_of(urn):
             return self._fresh(urn).check_config(urn, old, new)
 
     def diff(self, old: State, new: PropertyMap, ignore: tuple[str, ...]) -> Diff:  # noqa: ARG002 - the port's signature
@@ -107,19 +127,19 @@ class ProviderRegistry:
             return Diff(Changes.NONE)
         if old.type == PROVIDER_PREFIX + BUILTIN:
             return Diff(Changes.UNKNOWN)
-        with self._lock:
+        with self._lock_of(old.urn):
             return self._fresh(old.urn).diff_config(old, new)
 
     def create(self, urn: str, inputs: PropertyMap, *, preview: bool, timeout: float) -> tuple[str, PropertyMap]:  # noqa: ARG002 - the port's signature
         """Configure a new provider."""
         identity = UNKNOWN if preview else str(uuid.uuid4())
-        with self._lock:
+        with self._lock_of(urn):
             self._configure(urn, identity, inputs)
         return identity, _outputs(inputs)
 
     def update(self, old: State, inputs: PropertyMap, *, preview: bool, timeout: float) -> PropertyMap:  # noqa: ARG002 - the port's signature
         """Configure a changed provider; it keeps its id."""
-        with self._lock:
+        with self._lock_of(old.urn):
             self._configure(old.urn, old.id, inputs)
         return _outputs(inputs)
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lab.pulumi.errors import PassphraseError
-from lab.pulumi.values import SECRET, SIGNATURE, PropertyValue, is_secret, plain, walk
+from lab.pulumi.values import SECRET, SIGNATURE, PropertyValue, plain, replace_secrets
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -111,35 +111,33 @@ class Crypter:
         """Replace each secret by its ciphertext; equal secrets keep the ciphertext they had."""
 
         def close(part: PropertyValue) -> PropertyValue:
-            if not is_secret(part) or "ciphertext" in part:
+            if "ciphertext" in part:
                 return part
             text = json.dumps(plain(part["value"]), separators=(",", ":"))
             if text not in self._sealed:
                 self._sealed[text] = self.encrypt(text)
             return {SIGNATURE: SECRET, "ciphertext": self._sealed[text]}
 
-        return walk(value, close)
+        return replace_secrets(value, close)
 
     def unseal(self, value: PropertyValue) -> PropertyValue:
         """Replace each ciphertext (or exported plain text) by a readable secret."""
 
         def open_(part: PropertyValue) -> PropertyValue:
-            if not is_secret(part) or "value" in part:
+            if "value" in part:
                 return part
             text = part["plaintext"] if "plaintext" in part else self.decrypt(part["ciphertext"])
             if "ciphertext" in part:
                 self._sealed[text] = part["ciphertext"]
             return {SIGNATURE: SECRET, "value": json.loads(text)}
 
-        return walk(value, open_)
+        return replace_secrets(value, open_)
 
 
 def show_plaintext(value: PropertyValue) -> PropertyValue:
     """Secrets as `stack export --show-secrets` prints them: JSON text beside the signature."""
 
     def show(part: PropertyValue) -> Any:
-        if not is_secret(part):
-            return part
         return {SIGNATURE: SECRET, "plaintext": json.dumps(plain(part["value"]), separators=(",", ":"))}
 
-    return walk(value, show)
+    return replace_secrets(value, show)

@@ -46,6 +46,17 @@ def walk(value: PropertyValue, rewrite: Callable[[PropertyValue], PropertyValue]
     return rewrite(value)
 
 
+def replace_secrets(value: PropertyValue, rewrite: Callable[[PropertyValue], PropertyValue]) -> PropertyValue:
+    """Rewrite each outermost secret as a whole; what is inside it goes with it."""
+    if is_secret(value):
+        return rewrite(value)
+    if isinstance(value, dict):
+        return {key: replace_secrets(part, rewrite) for key, part in value.items()}
+    if isinstance(value, list):
+        return [replace_secrets(part, rewrite) for part in value]
+    return value
+
+
 def contains(value: PropertyValue, predicate: Callable[[PropertyValue], bool]) -> bool:
     """Whether the predicate holds for the value or any part of it."""
     if predicate(value):

@@ -92,8 +92,8 @@ def test_what_was_replaced_but_not_deleted_is_deleted_by_the_next_update(rig: Ri
     steps_of(rig, chain("one"))
 
     def stops_after_the_replacement() -> None:
-        chain("two")()
-        Bucket("clash", bucket="taken")
+        first = Bucket("first", bucket="two")
+        Bucket("clash", ResourceOptions(depends_on=[first]), bucket="taken")
 
     rig.cloud.tags["taken"] = {}
     assert observe(rig, "s", stops_after_the_replacement).result == "CommandError"
