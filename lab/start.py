@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
+import psutil
+
 from automation.ports.errors import NotFound, Unavailable, Unexpected
 from lab.state import OPTIONS, RECORD, Options, ProcessId, Record, end
 
@@ -54,21 +56,30 @@ def start_daemon(directory: Path, options: Options) -> Record:
     options.write(directory)
     log = directory / "log" / "daemon.log"
     log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with log.open("ab") as out:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "lab.daemon", str(directory)], cwd=directory, stdin=subprocess.DEVNULL,
-            stdout=out, stderr=out, start_new_session=True, env=_environment(),
-        )  # fmt: skip
+    daemon = _spawn(directory, log)
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         record = Record.read(directory)
-        if record is not None and record.ready and record.daemon.pid == process.pid:
+        if record is not None and record.ready and record.daemon.pid == daemon.pid:
             return record
-        if process.poll() is not None:
-            raise Unexpected(f"the lab's daemon ended with code {process.returncode}: {_last(log)}", hint=f"see {log}")
+        if daemon.find() is None:
+            raise Unexpected(f"the lab's daemon ended: {_last(log)}", hint=f"see {log}")
         time.sleep(0.05)
-    end([ProcessId.of(process.pid)])
+    end([daemon])
     raise Unexpected(f"the lab's daemon was not ready after {PATIENCE:.0f} s", hint=f"see {log}")
+
+
+def _spawn(directory: Path, log: Path) -> ProcessId:
+    """Start the daemon in the background."""
+    with log.open("ab") as errors:
+        done = subprocess.run(
+            [sys.executable, "-m", "lab.daemon", str(directory), "--background"], cwd=directory, env=_environment(),
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, check=True,
+        )  # fmt: skip
+    try:
+        return ProcessId.of(int(done.stdout), "daemon")
+    except psutil.NoSuchProcess as error:
+        raise Unexpected(f"the lab's daemon ended: {_last(log)}", hint=f"see {log}") from error
 
 
 def stop(directory: Path) -> int:

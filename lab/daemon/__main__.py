@@ -1,28 +1,51 @@
-"""Run a lab: ``python -m lab.daemon DIR``. DIR/options.json says how it is to be; SIGTERM ends it."""
+"""Run a lab: ``python -m lab.daemon DIR``. DIR/options.json says how it is to be; SIGTERM ends it.
+
+With ``--background`` the command prints the daemon's process id and returns at once.
+"""
 
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import sys
 from pathlib import Path
 
-from lab.daemon.service import Daemon
-from lab.state import Options
+USAGE = "usage: python -m lab.daemon DIR [--background]\n"
 
 
 def main() -> int:
     """Serve until told to end."""
-    if len(sys.argv) != 2:
-        sys.stderr.write("usage: python -m lab.daemon DIR\n")
+    arguments = [word for word in sys.argv[1:] if word != "--background"]
+    if len(arguments) != 1:
+        sys.stderr.write(USAGE)
         return 2
+    if "--background" in sys.argv[1:]:
+        _detach()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    directory = Path(sys.argv[1])
+    return _serve(Path(arguments[0]))
+
+
+def _detach() -> None:
+    """Go on in a process of its own, child of nobody; the caller's process prints its id and ends."""
+    child = os.fork()
+    if child:
+        sys.stdout.write(f"{child}\n")
+        sys.stdout.flush()
+        os._exit(0)
+    os.setsid()
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+
+
+def _serve(directory: Path) -> int:
+    from lab.daemon.service import Daemon  # noqa: PLC0415 - after the fork: gRPC does not like to be forked
+    from lab.state import Options  # noqa: PLC0415 - as above
+
     daemon = Daemon(directory, Options.read(directory))
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: daemon.stopping.set())
-    daemon.open()
     try:
+        daemon.open()
         daemon.run()
     finally:
         daemon.close()

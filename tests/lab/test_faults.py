@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from lab.aws.ports import Call
+from lab.bitbucket.faults import CATALOGUE as CLUSTER_FAULTS
+from lab.faults import CATALOGUE, FaultBook, NoSuchFault
+
+
+@dataclass
+class Recorder:
+    """Hands that write down what they were told."""
+
+    nodes: list[str] = field(default_factory=lambda: ["i-1", "i-2", "i-3"])
+    done: list[tuple[Any, ...]] = field(default_factory=list)
+
+    def running(self) -> list[str]:
+        return self.nodes
+
+    def crash(self, instance: str) -> None:
+        self.done.append(("crash", instance))
+
+    def hold_stop(self, instance: str, *, hold: bool) -> None:
+        self.done.append(("hold", instance, hold))
+
+    def lose_zone(self, zone: str) -> None:
+        self.done.append(("lose", zone))
+
+    def cluster_fault(self, name: str, instance: str, times: int | None, **params: Any) -> None:
+        self.done.append(("cluster", name, instance, times, params))
+
+    def clear_cluster_fault(self, name: str) -> None:
+        self.done.append(("clear", name))
+
+    def lock(self, *, locked: bool) -> None:
+        self.done.append(("lock", locked))
+
+
+@pytest.fixture
+def hands() -> Recorder:
+    return Recorder()
+
+
+@pytest.fixture
+def book(hands: Recorder) -> FaultBook:
+    book = FaultBook(seed=1)
+    book.hands = hands
+    return book
+
+
+def call(service: str = "ec2", action: str = "DescribeVpcs") -> Call:
+    return Call(service, action, b"")
+
+
+@pytest.mark.parametrize("name", CATALOGUE)
+def test_every_fault_can_be_set_and_cleared(book: FaultBook, name: str) -> None:
+    book.set(name)
+    book.clear(name)
+    assert book.list() == []
+
+
+@pytest.mark.parametrize("name", [kind.cluster for kind in CATALOGUE.values() if kind.cluster])
+def test_faults_of_the_cluster_are_known_to_it(name: str) -> None:
+    assert name in CLUSTER_FAULTS
+
+
+def test_unknown_names_and_parameters_are_refused(book: FaultBook) -> None:
+    with pytest.raises(NoSuchFault, match="there are: crash"):
+        book.set("gremlins")
+    with pytest.raises(NoSuchFault, match="it has: instance"):
+        book.set("crash", speed=3)
+
+
+def test_a_crash_needs_a_machine(book: FaultBook, hands: Recorder) -> None:
+    hands.nodes = []
+    with pytest.raises(NoSuchFault, match="needs a machine"):
+        book.set("crash")
+
+
+def test_the_seed_chooses_the_same_machine_again(hands: Recorder) -> None:
+    chosen = []
+    for _ in range(2):
+        book = FaultBook(seed=7)
+        book.hands = hands
+        chosen.append([book.set("crash").params["instance"] for _ in range(8)])
+    assert chosen[0] == chosen[1]
+    assert len(set(chosen[0])) > 1
+
+
+def test_uses_are_counted(book: FaultBook) -> None:
+    book.set("throttled", times=2, service="ec2")
+    refusals = [book.refuse(call()) is not None for _ in range(3)]
+    assert refusals == [True, True, False]
+    assert book.list() == []
+
+
+def test_a_fault_meant_for_one_action_leaves_the_others(book: FaultBook) -> None:
+    book.set("lost-reply", service="autoscaling", action="TerminateInstanceInAutoScalingGroup")
+    assert not book.lose_reply(call("autoscaling", "SetDesiredCapacity"))
+    assert book.lose_reply(call("autoscaling", "TerminateInstanceInAutoScalingGroup"))
+
+
+def test_a_chance_comes_true_sometimes() -> None:
+    book = FaultBook(seed=3)
+    book.set("throttled", times=1000, chance="0.3")
+    struck = sum(book.refuse(call()) is not None for _ in range(1000))
+    assert 200 < struck < 400
+
+
+def test_bitbucket_is_throttled_by_the_cluster(book: FaultBook, hands: Recorder) -> None:
+    book.set("throttled", service="bitbucket", times=5)
+    assert hands.done == [
+        ("cluster", "http_error", "*", 5, {"status": 429, "path": "/rest/", "retry_after": 1}),
+    ]
+    assert book.refuse(call()) is None
+    book.clear()
+    assert hands.done[-1] == ("clear", "http_error")
+
+
+def test_a_zone_is_lost_until_it_is_cleared(book: FaultBook, hands: Recorder) -> None:
+    book.set("az-loss", zone="eu-west-1b")
+    assert hands.done == [("lose", "eu-west-1b")]
+    assert "eu-west-1b" in str(book.launch_error("eu-west-1b"))
+    assert book.launch_error("eu-west-1a") is None
+    book.clear("az-loss")
+    assert book.launch_error("eu-west-1b") is None
+
+
+def test_a_held_stop_is_let_go(book: FaultBook, hands: Recorder) -> None:
+    book.set("stop-hangs", instance="i-2")
+    book.clear()
+    assert hands.done == [("hold", "i-2", True), ("hold", "i-2", False)]
