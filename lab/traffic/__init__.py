@@ -6,7 +6,7 @@ The command line, the files and the report: docs/reference/lab-traffic.md.
 """
 
 from lab.traffic.commands import NotStarted, Running, report, start, stop
-from lab.traffic.report import Failure, KindReport, Push, TrafficReport
+from lab.traffic.report import Failure, KindReport, Push, Sample, TrafficReport
 from lab.traffic.settings import Target
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "NotStarted",
     "Push",
     "Running",
+    "Sample",
     "Target",
     "TrafficReport",
     "report",

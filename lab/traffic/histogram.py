@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 
-from lab.traffic.report import Second
+from lab.traffic.report import Sample
 
 GROWTH = math.log(1.05)
 """Each bucket is 5 % wider than the one before: a percentile is right to within 2.5 %."""
@@ -42,7 +42,7 @@ class Histogram:
         for bucket in sorted(self._counts):
             wanted -= self._counts[bucket]
             if wanted <= 0:
-                return min(self.maximum, round(math.exp((bucket + 0.5) * GROWTH), 3))
+                return round(min(self.maximum, math.exp((bucket + 0.5) * GROWTH)), 3)
         return 0.0
 
 
@@ -87,14 +87,14 @@ class Series:
         while self.step < step:
             self._halve()
 
-    def seconds(self) -> tuple[Second, ...]:
+    def samples(self) -> tuple[Sample, ...]:
         """Return every slice from the first second on, those without a request included."""
         empty = Slice()
         last = max(self._slices, default=-1)
-        return tuple(self._second(number, self._slices.get(number, empty)) for number in range(last + 1))
+        return tuple(self._sample(number, self._slices.get(number, empty)) for number in range(last + 1))
 
-    def _second(self, number: int, one: Slice) -> Second:
-        return Second(self.began + number * self.step, one.latencies.count, one.failed, one.p99())
+    def _sample(self, number: int, one: Slice) -> Sample:
+        return Sample(self.began + number * self.step, one.latencies.count, one.failed, one.p99())
 
     def _halve(self) -> None:
         self.step *= 2

@@ -105,7 +105,7 @@ class Ledger:
             max_ms=round(total.latencies.maximum, 3),
             kinds={name: self._kind(series) for name, series in self._kinds.items()},
             step=self._all.step,
-            seconds=self._all.seconds(),
+            series=self._all.samples(),
             failures=tuple(self._failures),
             failures_left_off=total.failed - len(self._failures),
             pushes_acknowledged=self.acknowledged,
@@ -123,5 +123,5 @@ class Ledger:
             p50_ms=latencies.percentile(0.5),
             p99_ms=latencies.percentile(0.99),
             max_ms=round(latencies.maximum, 3),
-            seconds=series.seconds(),
+            series=series.samples(),
         )

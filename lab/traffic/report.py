@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 SCHEMA = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Second:
+class Sample(NamedTuple):
     """What was due within one slice of time (a second; longer in very long runs: see ``step``)."""
 
-    at: float
+    time: float
     """Unix time of its begin."""
     requests: int
     failed: int
@@ -24,7 +23,7 @@ class Second:
 class Failure:
     """A request that a user would have seen fail."""
 
-    at: float
+    time: float
     """Unix time at which it was due."""
     kind: str
     what: str
@@ -45,14 +44,14 @@ class KindReport:
     p50_ms: float
     p99_ms: float
     max_ms: float
-    seconds: tuple[Second, ...]
+    series: tuple[Sample, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Push:
     """A push that the server acknowledged."""
 
-    at: float
+    time: float
     repository: str
     branch: str
     commit: str
@@ -80,7 +79,7 @@ class TrafficReport:
     max_ms: float
     kinds: Mapping[str, KindReport]
     step: int
-    seconds: tuple[Second, ...]
+    series: tuple[Sample, ...]
     failures: tuple[Failure, ...]
     failures_left_off: int
     pushes_acknowledged: int
@@ -94,7 +93,7 @@ class TrafficReport:
         document: dict[str, Any] = {each.name: getattr(self, each.name) for each in fields(self)}
         document["asked"] = dict(self.asked)
         document["kinds"] = {name: _plain(kind) for name, kind in self.kinds.items()}
-        document["seconds"] = [asdict(second) for second in self.seconds]
+        document["series"] = [list(sample) for sample in self.series]
         document["failures"] = [asdict(failure) for failure in self.failures]
         document["missing"] = [asdict(push) for push in self.missing]
         return document
@@ -108,20 +107,20 @@ class TrafficReport:
         """
         values = dict(document)
         values["kinds"] = {name: _kind(entry) for name, entry in document["kinds"].items()}
-        values["seconds"] = _seconds(document["seconds"])
+        values["series"] = _series(document["series"])
         values["failures"] = tuple(Failure(**entry) for entry in document["failures"])
         values["missing"] = tuple(Push(**entry) for entry in document["missing"])
         return cls(**values)
 
 
 def _kind(entry: Mapping[str, Any]) -> KindReport:
-    return KindReport(**{**entry, "seconds": _seconds(entry["seconds"])})
+    return KindReport(**{**entry, "series": _series(entry["series"])})
 
 
 def _plain(kind: KindReport) -> dict[str, Any]:
     document = {each.name: getattr(kind, each.name) for each in fields(kind)}
-    return document | {"seconds": [asdict(second) for second in kind.seconds]}
+    return document | {"series": [list(sample) for sample in kind.series]}
 
 
-def _seconds(entries: list[dict[str, Any]]) -> tuple[Second, ...]:
-    return tuple(Second(**entry) for entry in entries)
+def _series(entries: list[list[Any]]) -> tuple[Sample, ...]:
+    return tuple(Sample(*entry) for entry in entries)
