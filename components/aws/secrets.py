@@ -71,6 +71,5 @@ class AwsSecrets(pulumi.ComponentResource):
                 parent=self,
                 protect=estate.protect_data,
                 ignore_changes=["secretString"] if generated else None,
-                additional_secret_outputs=["secretString"],
             ),
         )

@@ -55,11 +55,11 @@ release_lock() {
 
 # Both ages are the file server's, so clocks of machines do not matter.
 lock_is_stale() {
-  local probe="$DEPOT/locks/.now.$INSTANCE" now then
+  local probe="$DEPOT/locks/.now.$INSTANCE" now beat
   touch "$probe"
   now=$(stat -c %Y "$probe")
-  then=$(stat -c %Y "$1" 2>/dev/null) || return 1
-  ((now - then > LOCK_STALE))
+  beat=$(stat -c %Y "$1" 2>/dev/null) || return 1
+  ((now - beat > LOCK_STALE))
 }
 
 break_stale_lock() {

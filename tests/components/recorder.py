@@ -1,0 +1,184 @@
+"""A recording engine: builds a component in a fresh runtime and remembers every registration, options included."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from google.protobuf.json_format import MessageToDict
+from pulumi.runtime import mocks
+from pulumi.runtime.settings import SETTINGS
+from pulumi.runtime.stack import wait_for_rpcs
+
+SECRET_MARK = "4dabf18193072939515e22adb298388d"
+UNKNOWN_MARK = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
+
+CALLS: dict[str, dict[str, Any]] = {
+    "aws:index/getAvailabilityZones:getAvailabilityZones": {"names": ["eu-west-1c", "eu-west-1a", "eu-west-1b"]},
+    "aws:index/getRegion:getRegion": {"region": "eu-west-1"},
+    "aws:index/getCallerIdentity:getCallerIdentity": {"accountId": "111122223333"},
+    "aws:ssm/getParameter:getParameter": {"value": "ami-newest"},
+}
+COMPUTED: dict[str, dict[str, Any]] = {
+    "aws:lb/loadBalancer:LoadBalancer": {"dnsName": "lb.example", "arnSuffix": "app/lb/1"},
+    "aws:lb/targetGroup:TargetGroup": {"arnSuffix": "targetgroup/tg/1"},
+    "aws:ec2/launchTemplate:LaunchTemplate": {"latestVersion": 7},
+    "aws:rds/instance:Instance": {"address": "db.example", "port": 5432},
+    "aws:kms/key:Key": {"keyId": "key-1"},
+}
+
+
+@dataclass(frozen=True)
+class Registered:
+    """One registered resource."""
+
+    urn: str
+    type: str
+    name: str
+    custom: bool
+    inputs: dict[str, Any]
+    secrets: frozenset[str]
+    """Inputs that are secret."""
+    parent: str
+    protect: bool
+    ignored: tuple[str, ...]
+    dependencies: frozenset[str]
+    secret_outputs: tuple[str, ...]
+    delete_before_replace: bool
+
+    @property
+    def kind(self) -> str:
+        """The last part of the type token."""
+        return self.type.rsplit(":", 1)[-1]
+
+
+@dataclass
+class Recorded:
+    """What one program registered and asked for."""
+
+    resources: list[Registered] = field(default_factory=list)
+    outputs: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    calls: list[str] = field(default_factory=list)
+
+    def of(self, kind: str) -> list[Registered]:
+        return [r for r in self.resources if r.kind == kind]
+
+    def one(self, kind: str, ending: str = "") -> Registered:
+        found = [r for r in self.of(kind) if r.name.endswith(ending)]
+        assert len(found) == 1, [r.name for r in self.of(kind)]
+        return found[0]
+
+    def user_data(self) -> str:
+        return base64.b64decode(self.one("LaunchTemplate").inputs["userData"]).decode()
+
+
+class _Monitor(mocks.MockMonitor):
+    def __init__(self, recorded: Recorded, cloud: mocks.Mocks) -> None:
+        super().__init__(cloud)
+        self._recorded = recorded
+
+    def RegisterResource(self, request: Any) -> Any:  # noqa: N802 (the protocol's name)
+        response = super().RegisterResource(request)
+        raw = MessageToDict(request.object)
+        if request.type != "pulumi:pulumi:Stack":
+            self._recorded.resources.append(
+                Registered(
+                    urn=response.urn,
+                    type=request.type,
+                    name=request.name,
+                    custom=request.custom,
+                    inputs=_plain(raw),
+                    secrets=frozenset(key for key, value in raw.items() if _is_secret(value)),
+                    parent=request.parent,
+                    protect=request.protect,
+                    ignored=tuple(request.ignoreChanges),
+                    dependencies=frozenset(request.dependencies),
+                    secret_outputs=tuple(request.additionalSecretOutputs),
+                    delete_before_replace=request.deleteBeforeReplace,
+                )
+            )
+        return response
+
+    def RegisterResourceOutputs(self, request: Any) -> Any:  # noqa: N802 (the protocol's name)
+        self._recorded.outputs.setdefault(request.urn, []).append(_plain(MessageToDict(request.outputs)))
+        return super().RegisterResourceOutputs(request)
+
+
+class _Cloud(mocks.Mocks):
+    def __init__(self, recorded: Recorded) -> None:
+        self._recorded = recorded
+
+    def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
+        computed = {"arn": f"arn:aws:mock:{args.name}", "name": args.name, **COMPUTED.get(args.typ, {})}
+        return f"{args.name}-id", {**computed, **args.inputs}
+
+    def call(self, args: mocks.MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:
+        self._recorded.calls.append(args.token)
+        return CALLS[args.token], []
+
+
+def record(program: Callable[[], object], *, preview: bool = False) -> Recorded:
+    """Run a program in a runtime of its own; return what it registered.
+
+    Raises whatever the program, or an `apply` in it, raises.
+    """
+    recorded = Recorded()
+    monitor = _Monitor(recorded, _Cloud(recorded))
+
+    async def run() -> None:
+        mocks.set_mocks(monitor.mocks, project="bitbucket-dc", stack="test", preview=preview, monitor=monitor)
+        with _closing_loops():
+            program()
+            await wait_for_rpcs()
+
+    SETTINGS.rpc_manager.clear()
+    SETTINGS.outputs.clear()
+    asyncio.run(run())
+    return recorded
+
+
+@contextmanager
+def _closing_loops() -> Iterator[None]:
+    """Give the engine's worker threads event loops that somebody closes; it would make them, and forget them."""
+    loops: list[asyncio.AbstractEventLoop] = []
+
+    def begin() -> None:
+        loops.append(asyncio.new_event_loop())
+        asyncio.set_event_loop(loops[-1])
+
+    with ThreadPoolExecutor(initializer=begin) as pool:
+        asyncio.get_running_loop().set_default_executor(pool)
+        yield
+    for loop in loops:
+        loop.close()
+
+
+def _is_secret(value: object) -> bool:
+    return isinstance(value, dict) and SECRET_MARK in value
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        if SECRET_MARK in value:
+            return _plain(value.get("value"))
+        return {key: _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_plain(inner) for inner in value]
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value
+
+
+def strings(value: object) -> Sequence[str]:
+    """Return every text inside a value."""
+    if isinstance(value, dict):
+        return list(itertools.chain.from_iterable(strings(inner) for inner in value.values()))
+    if isinstance(value, list):
+        return list(itertools.chain.from_iterable(strings(inner) for inner in value))
+    return [value] if isinstance(value, str) else []

@@ -1,0 +1,126 @@
+"""Pulumi.yaml, what the program reads of it, and the component's own defaults: three places, one truth."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pytest
+import yaml
+
+from components import config as reader
+from components.args import AwsBitbucketClusterArgs
+from components.checks import InvalidInput
+from components.spec import ClusterSpec
+
+ROOT = Path(__file__).resolve().parents[2]
+PROJECT = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())
+DECLARED = PROJECT["config"]
+OURS = {"cloud", "name", "approval", "soak", "surge", "failureBudget", "roll"}
+INPUTS = {*reader.FLAGS, *reader.NUMBERS, *reader.STRUCTURES, *reader.SECRETS, *reader.TEXTS}
+
+
+def read(secrets=(), **values):
+    """Read a stack whose file holds ``values``, over the project's defaults, as the engine hands them over."""
+    defaults = {key: entry["default"] for key, entry in DECLARED.items() if "default" in entry}
+    every = {f"bitbucket-dc:{key}": _text(value) for key, value in {**defaults, **values}.items()}
+    pulumi.runtime.set_all_config(every, [f"bitbucket-dc:{key}" for key in secrets])
+    return reader.read(pulumi.Config("bitbucket-dc"), "test")
+
+
+def _text(value):
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+@pytest.fixture(autouse=True)
+def _no_config_left_behind():
+    yield
+    pulumi.runtime.set_all_config({}, [])
+
+
+def test_every_input_of_the_component_can_be_configured_and_nothing_else():
+    arguments = set(AwsBitbucketClusterArgs.__annotations__)
+    assert {reader.snake_case(key) for key in INPUTS} == arguments - {"version", "cluster_name"}
+    assert set(DECLARED) == INPUTS | OURS | {"version"}
+
+
+def test_every_key_is_described_and_all_but_the_version_have_a_default():
+    assert all({"type", "description"} <= set(entry) for entry in DECLARED.values())
+    assert [key for key, entry in DECLARED.items() if "default" not in entry] == ["version"]
+
+
+def test_no_key_with_a_default_is_declared_secret():
+    """The engine refuses the default of a secret key, which is not encrypted."""
+    assert [key for key, entry in DECLARED.items() if entry.get("secret")] == []
+
+
+def test_the_projects_defaults_are_the_components():
+    program = read(version="7.9.0", insecureHttp=True)
+    bare: Any = {"version": "7.9.0", "insecure_http": True, "cluster_name": "bitbucket-dc-test"}
+    assert ClusterSpec.read("x", program.args) == ClusterSpec.read("x", bare)
+
+
+def test_the_clusters_name_comes_from_the_stack_unless_it_is_given():
+    assert read(version="7.9.0").cluster == "bitbucket-dc-test"
+    assert read(version="7.9.0", name="bb").args["cluster_name"] == "bb"
+
+
+def test_a_stack_without_version_is_refused():
+    with pytest.raises(pulumi.ConfigMissingError, match="version"):
+        read()
+
+
+def test_another_cloud_is_refused_by_name():
+    with pytest.raises(InvalidInput, match=r"^cloud: "):
+        read(version="7.9.0", cloud="nimbus")
+
+
+def test_zero_is_a_value():
+    assert read(version="7.9.0", deregistrationDelay=0).args["deregistration_delay"] == 0
+
+
+def test_an_empty_list_of_networks_is_not_taken_for_everybody():
+    program = read(version="7.9.0", insecureHttp=True, allowedCidrs=[])
+    with pytest.raises(InvalidInput, match=r"^allowedCidrs: "):
+        ClusterSpec.read("x", program.args)
+
+
+def test_a_secret_in_clear_is_refused_with_the_command_that_hides_it():
+    with pytest.raises(InvalidInput, match="pulumi config set --secret license") as refused:
+        read(version="7.9.0", license="AAAB-l1cence")
+    assert "AAAB" not in str(refused.value)
+
+
+def test_a_hidden_secret_becomes_an_input_and_no_setting():
+    async def run():
+        return read(version="7.9.0", license="AAAB-l1cence", secrets=["license"])
+
+    program = asyncio.run(run())
+    assert isinstance(program.args["license"], pulumi.Output)
+    assert "AAAB-l1cence" not in repr(program.settings)
+
+
+def test_the_automation_gets_plain_settings_by_its_own_names():
+    program = read(version="7.9.0", soak=1, surge=True, roll={"drainTimeout": 600}, baseUrl="https://bb.example.com")
+    assert program.settings == {
+        "cloud": "aws",
+        "url": "https://bb.example.com",
+        "archive_url": DECLARED["archiveUrl"]["default"],
+        "planned": 3,
+        "approval": "automatic",
+        "soak": 1,
+        "surge": True,
+        "failure_budget": 1,
+        "drain_timeout": 600,
+    }
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "stacks").glob("Pulumi.*.yaml")), ids=lambda file: file.name)
+def test_the_example_stacks_can_be_built(file):
+    values = yaml.safe_load(file.read_text())["config"]
+    ours = {
+        key.removeprefix("bitbucket-dc:"): value for key, value in values.items() if key.startswith("bitbucket-dc:")
+    }
+    assert set(ours) <= set(DECLARED)
+    ClusterSpec.read("bitbucket", read(**ours).args)

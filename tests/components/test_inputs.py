@@ -1,0 +1,120 @@
+"""Wrong inputs are refused by name; defaults and derived values."""
+
+from ipaddress import IPv4Network
+from typing import Any
+
+import pulumi
+import pytest
+
+from components.addresses import split
+from components.aws.cluster import AwsBitbucketCluster
+from components.aws.user_data import java_package, source
+from components.checks import InvalidInput
+from components.naming import LOAD_BALANCER_LIMIT, Estate, limited
+from components.spec import ClusterSpec
+from tests.components.recorder import record
+
+ARGS: Any = {"version": "7.9.0", "insecure_http": True}
+
+WRONG = [
+    ("version", {"version": "7.9"}),
+    ("version", {"version": "latest"}),
+    ("clusterName", {"cluster_name": "Bitbucket"}),
+    ("clusterName", {"cluster_name": "bit--bucket"}),
+    ("clusterName", {"cluster_name": "bitbucket-"}),
+    ("clusterName", {"cluster_name": "b" * 41}),
+    ("nodes", {"nodes": 0}),
+    ("nodes", {"nodes": 2.5}),
+    ("nodes", {"nodes": True}),
+    ("vpcCidr", {"vpc_cidr": "10.0.0.0/8"}),
+    ("vpcCidr", {"vpc_cidr": "10.0.0.0/24"}),
+    ("vpcCidr", {"vpc_cidr": "10.0.0.1/16"}),
+    ("vpcCidr", {"vpc_cidr": "bitbucket"}),
+    ("availabilityZones", {"availability_zones": ["a", "b"]}),
+    ("availabilityZones", {"availability_zones": ["a", "a", "b"]}),
+    ("allowedCidrs", {"allowed_cidrs": []}),
+    ("allowedCidrs", {"allowed_cidrs": ["10.0.0.0/99"]}),
+    ("egressPorts", {"egress_ports": [0]}),
+    ("certificateArn", {"insecure_http": False}),
+    ("baseUrl", {"base_url": "bitbucket.example.com"}),
+    ("baseUrl", {"base_url": "https://example.com/bitbucket"}),
+    ("baseUrl", {"base_url": "http://example.com", "certificate_arn": "arn:aws:acm:cert"}),
+    ("sshBaseUrl", {"ssh_base_url": "git.example.com:7999"}),
+    ("deregistrationDelay", {"deregistration_delay": 3601}),
+    ("healthCheckInterval", {"health_check_interval": 4}),
+    ("archiveUrl", {"archive_url": "https://example.com/bitbucket-7.9.0.tar.gz"}),
+    ("archiveUrl", {"archive_url": "ftp://example.com/{version}"}),
+    ("archiveUrl", {"archive_url": "http://example.com/{version}", "insecure_http": False, "certificate_arn": "arn"}),
+    ("archiveSha256", {"archive_sha256": {"7.9.0": "abc"}}),
+    ("imdsv2", {"imdsv2": "maybe"}),
+    ("uid", {"uid": 0}),
+    ("homeSize", {"home_size": 1}),
+    ("databaseEngineVersion", {"database_engine_version": "latest"}),
+    ("databaseBackupDays", {"database_backup_days": 0}),
+    ("adminEmail", {"license": "AAAB"}),
+]
+
+
+@pytest.mark.parametrize(("name", "args"), WRONG, ids=[f"{n}-{i}" for i, (n, _) in enumerate(WRONG)])
+def test_a_wrong_input_is_refused_by_its_name(name, args):
+    with pytest.raises(InvalidInput, match=rf"^{name}: "):
+        ClusterSpec.read("bitbucket", ARGS | args)
+
+
+def test_a_missing_version_is_refused_by_its_name():
+    args: Any = {"insecure_http": True}
+    with pytest.raises(InvalidInput, match=r"^version: "):
+        ClusterSpec.read("bitbucket", args)
+
+
+@pytest.mark.parametrize(("name", "args"), [("version", {"version": "7.9"}), ("homeSize", {"home_size": 1})])
+def test_a_wrong_output_is_refused_as_soon_as_it_is_known(name, args):
+    def program():
+        late: Any = {key: pulumi.Output.from_input(value) for key, value in args.items()}
+        AwsBitbucketCluster("bitbucket", ARGS | late)
+
+    with pytest.raises(InvalidInput, match=rf"^{name}: "):
+        record(program)
+
+
+def test_a_refusal_is_shown_without_a_traceback():
+    assert issubclass(InvalidInput, pulumi.RunError)
+
+
+def test_numbers_of_remote_consumers_arrive_as_floats():
+    assert ClusterSpec.read("bitbucket", ARGS | {"nodes": 4.0}).machines.count == 4
+
+
+@pytest.mark.parametrize("prefix", range(16, 23))
+def test_subnets_lie_in_the_network_and_do_not_overlap(prefix):
+    network = IPv4Network(f"10.4.0.0/{prefix}")
+    subnets = split(network)
+    every = [*subnets.public, *subnets.private]
+    assert len(every) == 6
+    assert all(s.subnet_of(network) and s.prefixlen <= 26 for s in every)
+    assert not [(a, b) for a in every for b in every if a != b and a.overlaps(b)]
+    assert subnets.file_server in subnets.private[0]
+
+
+@pytest.mark.parametrize("suffix", ["http", "ssh-targets"])
+def test_long_names_are_shortened_and_stay_apart(suffix):
+    names = {Estate(f"{'b' * 38}{end}", {}, protect_data=True).physical(suffix, LOAD_BALANCER_LIMIT) for end in "xyz"}
+    assert len(names) == 3
+    assert all(len(name) <= LOAD_BALANCER_LIMIT and not name.endswith("-") for name in names)
+
+
+def test_short_names_stay_as_they_are():
+    assert limited("bitbucket-http", LOAD_BALANCER_LIMIT) == "bitbucket-http"
+
+
+@pytest.mark.parametrize(
+    ("version", "release"), [("7.9.0", 11), ("8.19.20", 11), ("9.4.8", 17), ("10.2.9", 21), ("11.0.0", 21)]
+)
+def test_java_fits_the_line(version, release):
+    assert java_package(version) == f"java-{release}-amazon-corretto-headless"
+
+
+@pytest.mark.parametrize("value", ["it's", "two\nlines"])
+def test_a_value_that_would_break_out_of_its_quotes_is_refused(value):
+    with pytest.raises(ValueError, match="JVM_ARGUMENTS"):
+        source("node", {"JVM_ARGUMENTS": value})
