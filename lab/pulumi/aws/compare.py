@@ -177,6 +177,7 @@ def reconciled(rules: Rules, known: Properties, read: Properties) -> Properties:
     state = {k: v for k, v in known.items() if not k.startswith("__")}
     for name, value in read.items():
         if is_empty(value) and is_empty(state.get(name)):
+            state.setdefault(name, value)
             continue
         if name not in rules.maps and isinstance(value, Mapping) and isinstance(state.get(name), Mapping):
             state[name] = _merged(state[name], value)
