@@ -12,6 +12,17 @@ from automation.adapters.pulumi.resources import Roll, UpgradeWindow
 from automation.rolling import load_settings, rollers, store_of
 
 
+class RollingUpgrade(pulumi.ComponentResource):
+    """The row of ``pulumi up`` in which a roll tells what it does.
+
+    A message needs the URN of a resource, and that of ``Roll`` is known only when its update is over; a component has
+    its URN at once.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__("bitbucket-dc:automation:RollingUpgrade", name)
+
+
 def upgrade_window(
     name: str,
     *,
@@ -52,9 +63,17 @@ def roll(
         settings: the same as the window's.
         opts: options of the resource; it must depend on everything that the model is made of.
     """
+    row = RollingUpgrade(name)
     resource = Roll(
-        name, window=window, cluster=cluster, target=target, settings=settings, rollers=rollers, opts=opts
+        name,
+        window=window,
+        cluster=cluster,
+        target=target,
+        settings=settings,
+        rollers=rollers,
+        opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(parent=row)),
     )
+    row.register_outputs({})
     known = load_settings({key: value for key, value in settings.items() if key != "planned"} | {"cluster": cluster})
-    show_progress(resource, cluster=cluster, store=store_of(known))
+    show_progress(row, cluster=cluster, store=store_of(known))
     return resource

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Self
 
 from automation import bootstrap
+from automation.adapters.runs.holder import refuse_if_held
 from automation.adapters.runs.reader import RunReader
 from automation.adapters.runs.runs import Runs
 from automation.adapters.runs.store import Store
@@ -122,6 +123,11 @@ class Rolling:
         with RunReader(self._estate.store) as reader:
             latest = reader.latest(self._estate.cluster)
         return latest.plan.target if latest is not None and latest.state.is_open else None
+
+    def refuse_if_held(self) -> None:
+        """Raise Conflict when another process drives the cluster: before anything, a config file even, is changed."""
+        if not self.is_driving:
+            refuse_if_held(self._estate.store, self._estate.cluster)
 
     def plan(self, target: str) -> Plan:
         """Write down what a roll to ``target`` sets out to do, reading the world once."""

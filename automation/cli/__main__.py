@@ -62,7 +62,12 @@ def _run_command(arguments: Sequence[str]) -> int:
     wants_json = "--json" in arguments
     try:
         app = _app_of(arguments[0])
-        result = app(list(arguments), exit_on_error=False, print_error=False, result_action="return_value")
+        result = app(
+            list(arguments),
+            exit_on_error=False,
+            print_error=False,
+            result_action="return_value",
+        )
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 (the one place where errors become exit codes)
         return tell(told(error, arguments), as_json=wants_json)
     return int(result or 0)
@@ -72,7 +77,8 @@ def _app_of(name: str) -> cyclopts.App:
     """Return an app that knows the one command asked for."""
     import cyclopts  # noqa: PLC0415 (--help must not pay for it)
 
-    app = cyclopts.App(name="bbdc", version=_version, help_format="plaintext")
+    # An interrupt is ours to explain: how to go on.
+    app = cyclopts.App(name="bbdc", version=_version, help_format="plaintext", suppress_keyboard_interrupt=False)
     for command in COMMANDS:
         if command.name == name:
             app.command(command.where, name=command.name, help=command.summary)

@@ -119,12 +119,15 @@ def _result(reader: RunReader, tail: _Tail, error: BbdcError | None) -> tuple[st
 
 
 _NAMED = re.compile(r"automation\.[\w.]+\.(\w+): (.+)")
+_PROBLEM = re.compile(r"has a problem: (\w+): (.+)")
 
 
 def _as_ours(error: BbdcError) -> BbdcError:
     """Return the error that a resource's provider raised, where Pulumi's text names one of ours."""
     if not isinstance(error, UpdateFailed):
         return error
+    if problem := _PROBLEM.search(error.message):
+        return errors.Refused(problem[1], f"refused by {problem[1]}: {problem[2]}")
     named = _NAMED.search(error.message)
     kind = getattr(errors, named[1], None) if named else None
     if named is None or kind is None or not issubclass(kind, BbdcError):

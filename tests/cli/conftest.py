@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,13 +27,14 @@ class FastClock(VirtualClock):
     """Moves with the machine's clock, ``PACE`` times as fast; the estate lives whenever somebody looks."""
 
     def start(self) -> None:
-        self._real, self._base = time.monotonic(), super().now()
+        self._real, self._base, self._lock = time.monotonic(), super().now(), threading.Lock()
 
     def now(self) -> float:
         if hasattr(self, "_real"):
-            ahead = self._base + (time.monotonic() - self._real) * PACE - super().now()
-            if ahead > 0:
-                super().sleep(ahead)
+            with self._lock:
+                ahead = self._base + (time.monotonic() - self._real) * PACE - super().now()
+                if ahead > 0:
+                    super().sleep(ahead)
         return super().now()
 
     def sleep(self, seconds: float) -> None:
@@ -79,6 +82,7 @@ def bbdc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
 
     def call(*words: str) -> Told:
         capsys.readouterr()
+        logging.getLogger("dbos").handlers.clear()  # they hold the standard error of the test before
         code = run(words)
         out, err = capsys.readouterr()
         return Told(code, out, err)

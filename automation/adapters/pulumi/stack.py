@@ -6,14 +6,14 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from pulumi import automation
 
-from automation.ports.errors import BbdcError, Conflict, NotFound
+from automation.ports.errors import BbdcError, Conflict, NotFound, Refused
 
 PROJECT_FILE = "Pulumi.yaml"
 VERSION_KEY = "version"
@@ -77,11 +77,30 @@ class EstateStack:
         with _translated(f"reading the config of stack {self._name}"):
             return self._stack.get_config(VERSION_KEY).value
 
-    def configure(self, values: Mapping[str, str]) -> None:
-        """Write plain values into the stack's config, ``version`` among them: what the next update shall bring."""
+    @contextmanager
+    def configured(self, values: Mapping[str, str]) -> Iterator[None]:
+        """Write plain values into the stack's config, ``version`` among them: what the update inside shall bring.
+
+        When that is refused, or finds the stack held by another, nothing has changed: then neither has the config.
+        """
         with _translated(f"writing the config of stack {self._name}"):
+            before = self._stack.get_all_config()
             for key, value in values.items():
                 self._stack.set_config(key, automation.ConfigValue(value))
+        try:
+            yield
+        except (Conflict, Refused):
+            self._restore(values, before)
+            raise
+
+    def _restore(self, keys: Iterable[str], before: Mapping[str, automation.ConfigValue]) -> None:
+        plain = {key.rpartition(":")[2]: value for key, value in before.items()}
+        with _translated(f"restoring the config of stack {self._name}"):
+            for key in keys:
+                if key in plain:
+                    self._stack.set_config(key, plain[key])
+                else:
+                    self._stack.remove_config(key)
 
     def settings(self) -> dict[str, Any]:
         """Return what the stack's config says of the roll, by the settings' own names; what is not set is left out.

@@ -86,6 +86,12 @@ def holder(store: Store, cluster: str) -> Holder | None:
     return None
 
 
+def refuse_if_held(store: Store, cluster: str) -> None:
+    """Raise Conflict when some process drives ``cluster``; takes nothing."""
+    if (who := holder(store, cluster)) is not None:
+        raise _refusal(cluster, who)
+
+
 def _lock_file(store: Store, cluster: str) -> Path:
     return store.state / "locks" / f"{digest(cluster)}.lock"
 

@@ -84,11 +84,12 @@ def roll(
     judged = _judge(rolling, target, as_json=as_json)
     if not judged.order and rolling.unfinished() is None and same_version(judged.current, target):
         return _nothing_to_do(judged, as_json=as_json)
+    rolling.refuse_if_held()
     _confirm(judged, yes=yes)
     with Board(Heading(estate.cluster, judged.current, target, judged.estimate), as_json=as_json) as board:
         if stack is not None:
-            stack.configure({"version": target, **(changes or {})})
-            run, outcome = _guarded(target, lambda: drive.through_pulumi(stack, estate, board))
+            with stack.configured({"version": target, **(changes or {})}):
+                run, outcome = _guarded(target, lambda: drive.through_pulumi(stack, estate, board))
         else:
             run, outcome = _guarded(target, lambda: drive.directly(rolling, target, board))
     return _end(run, outcome, target, report, as_json=as_json)
