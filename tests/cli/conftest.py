@@ -1,4 +1,4 @@
-"""Commands against the simulated estate, living a hundred times faster than the machine's clock."""
+"""Commands against the simulated estate, living three hundred times faster than the machine's clock."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from lab.sim.clock import VirtualClock
 from lab.sim.estate import Estate
 from lab.sim.settings import SimSettings
 
-PACE = 100.0
+PACE = 300.0
 """Seconds of the estate in one second of the machine."""
 
 

@@ -77,6 +77,11 @@ def test_a_first_deployment_opens_and_rolls_nothing(roller: FakeRoller) -> None:
     assert roller.calls == []
 
 
+def test_a_roll_that_was_lost_from_the_state_still_sees_its_run_through(roller: FakeRoller) -> None:
+    roll.create(props("7.9.4", run="alpha:1"))
+    assert roller.calls == ["finish alpha:1 7.9.4", "close"]
+
+
 def test_an_update_opens_then_rolls(roller: FakeRoller) -> None:
     outs = window.update("id", props("7.9.0", version="7.9.0", run=""), props("7.9.4")).outs
     assert outs is not None

@@ -130,7 +130,13 @@ class RollProvider(_Provider):
     more_watched = ("run",)
 
     def create(self, props: Bag) -> CreateResult:
-        """Do nothing: the first deployment made every node from the wanted model."""
+        """Do nothing at the first deployment, which made every node from the wanted model.
+
+        With a run that the window has opened, this resource was lost from the state, and the run must be seen through.
+        """
+        with _plain_errors():
+            if props.get("run"):
+                self._see_through(props)
         return CreateResult(f"{props['cluster']}/roll", _outs(props, rolled=props["target"]))
 
     def update(self, _id: str, olds: Bag, news: Bag) -> UpdateResult:
@@ -139,10 +145,14 @@ class RollProvider(_Provider):
             roller = self._roller(news)
             if news["run"] == olds.get("run") and roller.unfinished() is None and news["target"] == olds.get("target"):
                 return UpdateResult(_outs(news, rolled=news["target"]))
-            outcome = _closing_on_error(roller, lambda: roller.finish(news["run"], news["target"]))
-            roller.close()
-            _raise_if_paused(outcome, news)
+            self._see_through(news)
             return UpdateResult(_outs(news, rolled=news["target"]))
+
+    def _see_through(self, news: Bag) -> None:
+        roller = self._roller(news)
+        outcome = _closing_on_error(roller, lambda: roller.finish(news["run"], news["target"]))
+        roller.close()
+        _raise_if_paused(outcome, news)
 
 
 def _malformed(target: str) -> str | None:
