@@ -19,7 +19,7 @@ HOP_BY_HOP = frozenset(
         b"connection",
         b"keep-alive",
         b"proxy-connection",
-        b"te",
+        b"te",  # codespell:ignore te
         b"upgrade",
         b"proxy-authorization",
         b"proxy-authenticate",

@@ -5,13 +5,15 @@ of the cluster cannot hide behind clients that wait. Afterwards every acknowledg
 The command line, the files and the report: docs/reference/lab-traffic.md.
 """
 
-from lab.traffic.commands import NotStarted, Running, report, start, stop
+from lab.traffic.commands import NoRun, NotLoadable, NotStarted, Running, report, start, stop
 from lab.traffic.report import Failure, KindReport, Push, Sample, TrafficReport
 from lab.traffic.settings import Target
 
 __all__ = [
     "Failure",
     "KindReport",
+    "NoRun",
+    "NotLoadable",
     "NotStarted",
     "Push",
     "Running",

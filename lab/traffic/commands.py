@@ -30,7 +30,15 @@ _ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 class NotStarted(Exception):
-    """There is no run, or a new one could not begin; the message says why."""
+    """There is no run to speak of."""
+
+
+class NoRun(NotStarted):
+    """There is no such run, or no lab to load."""
+
+
+class NotLoadable(NotStarted):
+    """The load could not begin: no connection, log-in refused, no repositories. Nothing was loaded."""
 
 
 class Running(Exception):
@@ -61,7 +69,7 @@ def start(
         target: the server and the credentials; None: the lab's, or those of the environment where there is no lab.
 
     Raises:
-        Running: another run is under way. NotStarted: the server could not be loaded.
+        Running: another run is under way. NotLoadable: the load could not begin. NoRun: there is no lab.
     """
     if (current := _current(lab_dir)) is not None and current[1].find() is not None:
         raise Running(f"run {current[0]} is under way; stop it first")
@@ -82,7 +90,7 @@ def stop(lab_dir: Path) -> TrafficReport:
     A run that has ended already is success.
 
     Raises:
-        NotStarted: there never was a run. TimeoutError: it does not end.
+        NoRun: there never was a run. TimeoutError: it does not end.
     """
     name, process = _known(lab_dir)
     found = process.find()
@@ -101,7 +109,7 @@ def report(lab_dir: Path, run: str | None = None) -> TrafficReport:
     """Return what a run has found out so far; the current or last one unless named.
 
     Raises:
-        NotStarted: there is no such run.
+        NoRun: there is no such run.
     """
     name, process = _known(lab_dir)
     path = lab_dir / "traffic" / (run or name) / "summary.json"
@@ -109,7 +117,7 @@ def report(lab_dir: Path, run: str | None = None) -> TrafficReport:
     try:
         found = TrafficReport.from_json(read_json(path))
     except FileNotFoundError as error:
-        raise NotStarted(f"there is no run {run or name} in {lab_dir}") from error
+        raise NoRun(f"there is no run {run or name} in {lab_dir}") from error
     died = over and found.state not in {"finished", "failed"}
     return replace(found, state="died", error="the process ended before its run did") if died else found
 
@@ -119,7 +127,7 @@ def _target(lab_dir: Path) -> Target:
     try:
         return Target.from_environment(os.environ if record is None else variables(lab_dir, record))
     except KeyError as error:
-        raise NotStarted(f"there is no lab in {lab_dir}, and {error.args[0]} is not set") from error
+        raise NoRun(f"there is no lab in {lab_dir}, and {error.args[0]} is not set") from error
 
 
 def _launch(settings: Settings, target: Target) -> subprocess.Popen[bytes]:
@@ -152,7 +160,7 @@ def _wait_until_begun(settings: Settings, process: subprocess.Popen[bytes]) -> N
     else:
         process.terminate()
         process.wait()
-    raise NotStarted(_why(settings))
+    raise NotLoadable(_why(settings))
 
 
 def _why(settings: Settings) -> str:
@@ -185,5 +193,5 @@ def _current(lab_dir: Path) -> tuple[str, ProcessId] | None:
 def _known(lab_dir: Path) -> tuple[str, ProcessId]:
     current = _current(lab_dir)
     if current is None:
-        raise NotStarted(f"there never was a run of traffic in {lab_dir}")
+        raise NoRun(f"there never was a run of traffic in {lab_dir}")
     return current

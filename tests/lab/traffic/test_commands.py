@@ -86,12 +86,12 @@ def test_a_run_that_was_killed_is_reported_as_dead_and_another_can_begin(tmp_pat
 
 def test_a_server_that_is_not_there_is_said_at_once(tmp_path: Path) -> None:
     target = traffic.Target("http://127.0.0.1:1", "u", "p")
-    with pytest.raises(traffic.NotStarted, match="no connection"):
+    with pytest.raises(traffic.NotLoadable, match="no connection"):
         traffic.start(tmp_path / "lab", target=target)
     assert traffic.report(tmp_path / "lab").state == "failed"
 
 
 def test_without_a_run_there_is_no_report(tmp_path: Path) -> None:
     for command in (traffic.stop, traffic.report):
-        with pytest.raises(traffic.NotStarted, match="never was a run"):
+        with pytest.raises(traffic.NoRun, match="never was a run"):
             command(tmp_path)
