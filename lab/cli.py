@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import cyclopts
-from cyclopts import Parameter
 
 from automation.cli.exit_codes import code_of
 from automation.ports.errors import BbdcError, Refused
@@ -17,22 +15,13 @@ from lab.environment import exports
 from lab.invariants import ImpossibleWorld, refuse
 from lab.start import alone, ask, remove, running, start_daemon
 from lab.start import stop as end_lab
-from lab.state import Options, Record, default_directory
+from lab.state import Options, Record
+from lab.words import Directory, Json, place_of, print_json
 
 app = cyclopts.App(name="lab", help="A Bitbucket estate on this computer, to rehearse on.")
 fault = cyclopts.App(name="fault", help="Let something go wrong, by name.")
 app.command(fault)
-
-Directory = Annotated[Path | None, Parameter(name="--dir", help="The lab's directory. Default: $BBDC_LAB_DIR.")]
-Json = Annotated[bool, Parameter(name="--json", negative=(), help="Print JSON.")]
-
-
-def _place(directory: Path | None) -> Path:
-    return (directory or default_directory()).expanduser().absolute()
-
-
-def _print(document: object) -> None:
-    sys.stdout.write(json.dumps(document) + "\n")
+app.command("lab.traffic.cli:app", name="traffic", help="Load the cluster as its users do.")
 
 
 def _say(text: str) -> None:
@@ -60,7 +49,7 @@ def up(
         seed: seed of whatever is left to chance.
         as_json: print what was built as JSON.
     """
-    place = _place(directory)
+    place = place_of(directory)
     options = Options(cloud=cloud, nodes=nodes, version=version, seed=seed)
     try:
         refuse(nodes=nodes, version=version, cloud=cloud, tempo=options.tempo)
@@ -93,7 +82,7 @@ def _bring_up(place: Path, options: Options, *, as_json: bool) -> int:
 def _report(place: Path, record: Record, *, as_json: bool, news: bool) -> int:
     status = ask(record, "GET", "/status")
     if as_json:
-        _print(show.summary(place, record, status) | {"built": news})
+        print_json(show.summary(place, record, status) | {"built": news})
     else:
         sys.stdout.write(show.built(place, record, status, news=news))
     return 0
@@ -102,7 +91,7 @@ def _report(place: Path, record: Record, *, as_json: bool, news: bool) -> int:
 @app.command
 def down(*, directory: Directory = None, as_json: Json = False) -> int:
     """End every process that the lab has started, and remove what it wrote."""
-    place = _place(directory)
+    place = place_of(directory)
     if not place.exists():
         ended = 0
     else:
@@ -110,7 +99,7 @@ def down(*, directory: Directory = None, as_json: Json = False) -> int:
             ended = end_lab(place)
             remove(place)
     if as_json:
-        _print({"directory": str(place), "ended": ended})
+        print_json({"directory": str(place), "ended": ended})
     else:
         sys.stdout.write(f"{ended} processes ended; nothing of the lab is left in {place}\n")
     return 0
@@ -119,11 +108,11 @@ def down(*, directory: Directory = None, as_json: Json = False) -> int:
 @app.command
 def status(*, directory: Directory = None, as_json: Json = False) -> int:
     """Show nodes, targets, faults, and whether every invariant has held."""
-    place = _place(directory)
+    place = place_of(directory)
     record = running(place)
     found = ask(record, "GET", "/status")
     if as_json:
-        _print(show.summary(place, record, found))
+        print_json(show.summary(place, record, found))
     else:
         sys.stdout.write(show.status(place, record, found))
     return 0
@@ -132,7 +121,7 @@ def status(*, directory: Directory = None, as_json: Json = False) -> int:
 @app.command
 def env(*, directory: Directory = None) -> int:
     """Print export lines for a shell: eval "$(bbdc lab env)"."""
-    place = _place(directory)
+    place = place_of(directory)
     sys.stdout.write(exports(place, running(place)))
     return 0
 
@@ -140,9 +129,9 @@ def env(*, directory: Directory = None) -> int:
 @fault.command(name="list")
 def fault_list(*, directory: Directory = None, as_json: Json = False) -> int:
     """Show every fault by name, and those that are switched on."""
-    found = ask(running(_place(directory)), "GET", "/faults")
+    found = ask(running(place_of(directory)), "GET", "/faults")
     if as_json:
-        _print(found)
+        print_json(found)
     else:
         sys.stdout.write(show.faults(found))
     return 0
@@ -161,9 +150,9 @@ def fault_set(name: str, /, *parameters: str, directory: Directory = None, as_js
     params = dict(_pair(word) for word in parameters)
     times = params.pop("times", None)
     body: dict[str, Any] = {"name": name, "params": params, "times": None if times is None else int(times)}
-    found = ask(running(_place(directory)), "POST", "/faults", body)
+    found = ask(running(place_of(directory)), "POST", "/faults", body)
     if as_json:
-        _print(found)
+        print_json(found)
     else:
         sys.stdout.write(f"{show.fault(found)}\n")
     return 0
@@ -173,7 +162,7 @@ def fault_set(name: str, /, *parameters: str, directory: Directory = None, as_js
 def fault_clear(name: str | None = None, /, *, directory: Directory = None) -> int:
     """Switch one fault off, or all."""
     path = "/faults" if name is None else f"/faults/{name}"
-    found = ask(running(_place(directory)), "DELETE", path)
+    found = ask(running(place_of(directory)), "DELETE", path)
     sys.stdout.write(f"{found['cleared']} faults switched off\n")
     return 0
 
