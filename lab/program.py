@@ -41,6 +41,7 @@ def config_of(record: Record, options: Options) -> dict[str, Any]:
         "sshDeregistrationDelay": 4,
         "healthCheckInterval": 5,
         "soak": 1,
+        "roll": {"poll": 1},
         "protectData": False,
     }
 
