@@ -189,9 +189,17 @@ class Scaling:
             for _ in range(missing):
                 if now < self.retry.get(group.name, 0) or not self._launch(group, now):
                     break
-        elif missing < 0 and "Terminate" not in stopped:
+        elif missing < 0 and "Terminate" not in stopped and not self._arrivals(members):
             for member in victims(members, -missing):
                 self.terminate(member, now, "a user request changed the desired capacity")
+
+    def _arrivals(self, members: list[Member]) -> bool:
+        """Say whether newcomers must be waited for before somebody goes."""
+        return any(member.lifecycle_state in ARRIVING for member in members)
+
+    def add(self, group: Any, now: float) -> bool:
+        """Launch one more than wanted, as a zone rebalance does; say whether it went."""
+        return self._launch(group, now)
 
     def _launch(self, group: Any, now: float) -> bool:
         subnet, zone = self._place(group)

@@ -21,7 +21,19 @@ import boto3
 from moto.backends import get_backend
 from moto.core.base_backend import BackendDict
 
-from lab.aws import commands, groups, images, instances, metrics, policies, scaling, targets, templates
+from lab.aws import (
+    commands,
+    disturbances,
+    groups,
+    images,
+    instances,
+    metrics,
+    policies,
+    progress,
+    scaling,
+    targets,
+    templates,
+)
 from lab.aws.gateway import Gateway
 from lab.aws.patches import Patches
 from lab.aws.ports import Call, Clock, Faults, Machines, NoFaults, Timings
@@ -93,6 +105,8 @@ class AwsWorld:
         self.scaling = scaling.Scaling(self)
         self.commands = commands.Commands(self)
         self.metrics = metrics.Metrics(self)
+        self.progress = progress.Progress(self)
+        self.disturbances = disturbances.Disturbances(self)
         self._tick = tick
         self._port = port
         self._access_key = access_key
@@ -109,7 +123,18 @@ class AwsWorld:
         if not _alive.acquire(blocking=False):
             raise RuntimeError("one AWS world a process: moto's state is global")
         BackendDict.reset()
-        for part in (instances, templates, targets, groups, commands, metrics, images, policies):
+        for part in (
+            instances,
+            templates,
+            targets,
+            groups,
+            commands,
+            metrics,
+            images,
+            policies,
+            progress,
+            disturbances,
+        ):
             part.install(self, self._patches)
         gateway = Gateway(
             dispatcher(),
@@ -194,6 +219,8 @@ class AwsWorld:
         """Let everything catch up with the clock; hold ``lock``."""
         now = self.clock.now()
         self.instances.advance(now)
+        self.progress.advance(now)
         self.targets.advance(now)
+        self.disturbances.advance(now)
         self.scaling.advance(now)
         self.commands.advance(now)

@@ -17,6 +17,7 @@ import psutil
 
 from lab import invariants
 from lab.aws import archives
+from lab.aws.ports import Timings
 from lab.aws.routes import Routes
 from lab.aws.world import REGION, SECRET_KEY, AwsWorld
 from lab.bitbucket.fabric import LAB_SETTINGS, Fabric
@@ -107,7 +108,13 @@ class Daemon:
         self.control = self._opened(Control(self.record.token, desk.handlers()))
         self.book = FaultBook(self.options.seed)
         self.machines = self._machines()
-        self.world = AwsWorld(self.machines, faults=self.book, access_key=self.record.access_key, tick=TICK)
+        self.world = AwsWorld(
+            self.machines,
+            timings=Timings(database=1.0),
+            faults=self.book,
+            access_key=self.record.access_key,
+            tick=TICK,
+        )
         self._stack.enter_context(self.world)
         self._opened(self.machines)
         self._connect()

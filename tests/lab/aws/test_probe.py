@@ -95,7 +95,7 @@ def test_volumes_and_snapshots(probed: tuple[AwsWorld, Estate]) -> None:
     made = ec2.create_snapshots(InstanceSpecification={"InstanceId": instance, "ExcludeBootVolume": True})
     assert [one["VolumeId"] for one in made["Snapshots"]] == [volume]
     found = ec2.describe_snapshots(SnapshotIds=[made["Snapshots"][0]["SnapshotId"]])["Snapshots"][0]
-    assert (found["State"], found["Encrypted"]) == ("completed", True)
+    assert (found["State"], found["Encrypted"]) == ("pending", True)
 
 
 def test_a_database_is_made_snapshotted_and_restored(probed: tuple[AwsWorld, Estate]) -> None:
