@@ -117,6 +117,10 @@ class Hands(Protocol):
         """Switch it off."""
         ...
 
+    def cluster_faults(self) -> Mapping[tuple[str, str], int | None]:
+        """Return what the cluster still acts out: (its name, machine) -> uses left, None for until cleared."""
+        ...
+
     def lock(self, *, locked: bool) -> None:
         """Lock Bitbucket for maintenance, or unlock it."""
         ...
@@ -171,6 +175,7 @@ class FaultBook:
 
     def list(self) -> list[dict[str, Any]]:
         """Return the faults that are switched on."""
+        self._follow_cluster()
         with self._guard:
             return [fault.wire() for fault in self._on]
 
@@ -208,6 +213,19 @@ class FaultBook:
 
     # --- inner workings ------------------------------------------------------------------------------------------
 
+    def _follow_cluster(self) -> None:
+        """Take over how often faults of the cluster may still strike; used up there is used up here."""
+        if self.hands is None:
+            return
+        acted = self.hands.cluster_faults()
+        with self._guard:
+            for fault in [one for one in self._on if _cluster_name(one)]:
+                key = (_cluster_name(fault), str(fault.params.get("instance", "*")))
+                if key in acted:
+                    fault.left = acted[key]
+                else:
+                    self._on.remove(fault)
+
     def _choose(self, name: str) -> str:
         running = sorted(self.hands.running()) if self.hands is not None else []
         if not running:
@@ -240,20 +258,17 @@ class FaultBook:
         if hands is None:
             return
         instance = params.pop("instance", "*")
-        if kind.cluster:
-            hands.cluster_fault(kind.cluster, instance, fault.left, **params)
-        elif fault.name in _BITBUCKET and params["service"] == "bitbucket":
-            name, more = _BITBUCKET[fault.name]
-            hands.cluster_fault(name, "*", fault.left, **more)
+        cluster = _cluster_name(fault)
+        if cluster:
+            more = params if kind.cluster else _BITBUCKET[fault.name][1]
+            hands.cluster_fault(cluster, instance, fault.left, **more)
         elif fault.name in _HANDS:
             _HANDS[fault.name](hands, fault, True)
 
     def _end(self, fault: Fault) -> None:
         if self.hands is None:
             return
-        cluster = CATALOGUE[fault.name].cluster
-        if not cluster and fault.params.get("service") == "bitbucket":
-            cluster = _BITBUCKET[fault.name][0]
+        cluster = _cluster_name(fault)
         if cluster:
             self.hands.clear_cluster_fault(cluster)
         elif fault.name in _HANDS:
@@ -265,6 +280,13 @@ _BITBUCKET: Mapping[str, tuple[str, dict[str, Any]]] = {
     "error": ("http_error", {"status": 500, "path": "/rest/"}),
     "lost-reply": ("lost_reply", {"path": "/rest/zdu", "method": "POST"}),
 }
+
+
+def _cluster_name(fault: Fault) -> str:
+    """Return the fault of the cluster that acts this one out; empty when the lab does it itself."""
+    if fault.params.get("service") == "bitbucket":
+        return _BITBUCKET[fault.name][0]
+    return CATALOGUE[fault.name].cluster
 
 
 def _crash(hands: Hands, fault: Fault, on: bool) -> None:  # noqa: FBT001 - called through the table below

@@ -47,6 +47,7 @@ def status(place: Path, record: Record, found: Document) -> str:
     mode = f", upgrade mode on since {cluster['original']}" if cluster["upgrade_mode"] else ""
     lines = [f"{record.cluster} in {place}: {cluster['state']}{mode}", ""]
     lines += table(("instance", "address", "zone", "power", "version", "unit", "state"), found["machines"])
+    lines += [f"{line['instance']}: {line['trouble']}" for line in found["machines"] if line["trouble"]]
     lines += ["", *table(("group", "instance", "state", "reason", "open"), found["targets"])]
     on = [fault(line) for line in found["faults"]]
     lines += ["", "faults: " + ("; ".join(on) if on else "none"), *_invariants(found["invariants"])]

@@ -87,8 +87,9 @@ def stop(directory: Path) -> int:
     record = Record.read(directory)
     ended = 0
     if record is not None:
-        ended += end([record.daemon], patience=PATIENCE)
-        ended += end(_newest(directory, record).children)
+        ended = sum(process.find() is not None for process in (record.daemon, *record.children))
+        end([record.daemon], patience=PATIENCE)
+        end((Record.read(directory) or record).children)  # it may have started some since it was read first
     remove(directory)
     return ended
 
@@ -119,11 +120,6 @@ def ask(record: Record, method: str, path: str, body: object = None, patience: f
         raise Unexpected(json.load(error)["message"]) from error
     except OSError as error:
         raise Unavailable(f"the lab's daemon does not answer: {error}") from error
-
-
-def _newest(directory: Path, record: Record) -> Record:
-    """Return the record as the daemon left it: it may have started processes since it was read first."""
-    return Record.read(directory) or record
 
 
 def _environment() -> dict[str, str]:

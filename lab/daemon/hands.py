@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from dataclasses import dataclass
 from typing import Any
 
 from lab.bitbucket.fabric import Fabric
+from lab.bitbucket.faults import CATALOGUE
 from lab.bitbucket.records import WorldRefused
 from lab.faults import NoSuchFault
 from lab.machines import UP, ProcessMachines
+
+PATIENCE = 3.0
+"""Seconds to wait for heartbeats; a node that sends none for longer counts as crashed."""
+POLL = 0.05
 
 
 @dataclass(slots=True)
@@ -54,10 +60,25 @@ class DaemonHands:
             self.fabric.fault(name, node=instance, times=times, **params)
         except WorldRefused as error:
             raise NoSuchFault(str(error)) from error
+        if CATALOGUE[name].where == "node":
+            self._wait_until_known()
+
+    def _wait_until_known(self) -> None:
+        """Nodes hear of a fault with their next heartbeat: wait until each has sent one since now."""
+        began = time.monotonic()
+        while (passed := time.monotonic() - began) < PATIENCE:
+            heard = [node["heard"] for node in self.fabric.to_json()["nodes"] if not node["crashed"]]
+            if all(ago is not None and ago < passed - POLL for ago in heard):
+                return
+            time.sleep(POLL)
 
     def clear_cluster_fault(self, name: str) -> None:
         """Switch it off."""
         self.fabric.clear_faults(name)
+
+    def cluster_faults(self) -> dict[tuple[str, str], int | None]:
+        """Return what the cluster still acts out."""
+        return {(line["name"], line["node"]): line["left"] for line in self.fabric.faults()}
 
     def lock(self, *, locked: bool) -> None:
         """Lock Bitbucket for maintenance as an administrator would, or unlock it."""

@@ -153,7 +153,7 @@ def test_two_labs_side_by_side_and_a_killed_one(lab: Lab, tmp_path: Path) -> Non
     assert stop(lab.directory) == 0
     assert not (lab.directory / "instances").exists()
     assert other.status()["cluster"]["state"] == "STABLE"
-    assert stop(other.directory) == 1
+    assert stop(other.directory) == 2  # daemon and balancer
     assert not (other.directory / "lab.json").exists()
 
 
@@ -205,7 +205,7 @@ def test_the_commands(lab: Lab) -> None:
     with pytest.raises(subprocess.CalledProcessError) as refused:
         lab.cli("fault", "set", "gremlins")
     assert "no fault is called 'gremlins'" in refused.value.stderr
-    assert "1 processes ended" in lab.cli("down")
+    assert "2 processes ended" in lab.cli("down")
     with pytest.raises(subprocess.CalledProcessError) as gone:
         lab.cli("status")
     assert "no lab runs" in gone.value.stderr

@@ -16,6 +16,7 @@ class Recorder:
 
     nodes: list[str] = field(default_factory=lambda: ["i-1", "i-2", "i-3"])
     done: list[tuple[Any, ...]] = field(default_factory=list)
+    acted: dict[tuple[str, str], int | None] = field(default_factory=dict)
 
     def running(self) -> list[str]:
         return self.nodes
@@ -31,9 +32,13 @@ class Recorder:
 
     def cluster_fault(self, name: str, instance: str, times: int | None, **params: Any) -> None:
         self.done.append(("cluster", name, instance, times, params))
+        self.acted[name, instance] = times
 
     def clear_cluster_fault(self, name: str) -> None:
         self.done.append(("clear", name))
+
+    def cluster_faults(self) -> dict[tuple[str, str], int | None]:
+        return self.acted
 
     def lock(self, *, locked: bool) -> None:
         self.done.append(("lock", locked))
@@ -133,3 +138,11 @@ def test_a_held_stop_is_let_go(book: FaultBook, hands: Recorder) -> None:
     book.set("stop-hangs", instance="i-2")
     book.clear()
     assert hands.done == [("hold", "i-2", True), ("hold", "i-2", False)]
+
+
+def test_what_the_cluster_has_used_up_is_over(book: FaultBook, hands: Recorder) -> None:
+    book.set("alone", times=2)
+    hands.acted["alone", "*"] = 1
+    assert [line["left"] for line in book.list()] == [1]
+    hands.acted.clear()
+    assert book.list() == []
