@@ -11,12 +11,12 @@ import getpass
 import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, Self
 
 from automation import bootstrap
 from automation.adapters.runs.holder import refuse_if_held
-from automation.adapters.runs.reader import RunReader
+from automation.adapters.runs.reader import RunReader, RunState
 from automation.adapters.runs.runs import Runs
 from automation.adapters.runs.store import Store
 from automation.config import Settings
@@ -114,9 +114,19 @@ class Rolling:
         return self._runs is not None
 
     def preflight(self, target: str) -> Preflight:
-        """Judge a roll to ``target``; changes nothing."""
+        """Judge a roll to ``target``; changes nothing. The estimate learns from the cluster's last roll."""
         estate = self._estate
-        return preflight(estate.world, estate.roll, cluster=estate.cluster, target=target, planned=estate.planned)
+        judged = preflight(estate.world, estate.roll, cluster=estate.cluster, target=target, planned=estate.planned)
+        per_node = self._seconds_per_node()
+        return judged if per_node is None else replace(judged, estimate=per_node * len(judged.order))
+
+    def _seconds_per_node(self) -> float | None:
+        """Return what a node took in the cluster's last finished roll: a better guess than the settings allow."""
+        with RunReader(self._estate.store) as reader:
+            rolled = [r for r in reader.runs(self._estate.cluster) if r.state is RunState.UPGRADED and r.plan.planned]
+            records = reader.records(rolled[-1].id) if rolled else ()
+        replaced = sum((r.kind, r.name) == ("act", "replace") for r in records)
+        return (records[-1].at - records[0].at) / replaced if replaced else None
 
     def unfinished(self) -> str | None:
         """Return the target of the cluster's unfinished run, None when there is none."""
@@ -188,7 +198,7 @@ class Rolling:
                 found = reader.get(run)
             except NotFound:  # the state directory is new, or another machine's: the world tells how far the roll is
                 return self.start(target)
-        if found.state.is_open or found.state == "failed":
+        if found.state.is_open or found.state is RunState.FAILED:
             return runs.adopt(run, operator())
         return run if found.outcome is not None and found.plan.target == target else self.start(target)
 

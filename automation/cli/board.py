@@ -112,7 +112,7 @@ class Board:
         return line.append(f"  {span(waited)}", style="dim") if record.kind in {"wait", "trouble"} else line
 
     def _progress(self, nodes: tuple[NodeLine, ...]) -> RenderableType:
-        done, total = _done(nodes, self._heading.target), max(1, len(nodes))
+        done, total = _done(nodes, self._heading.target), max(1, sum(n.phase is not Phase.LEAVING for n in nodes))
         elapsed = self._clock.now() - self._began
         left = f", about {span(self._heading.estimate)} estimated" if self._heading.estimate else ""
         row = Table.grid(padding=(0, 2))
