@@ -2,14 +2,14 @@
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from lab.pulumi.events import Event
 from lab.pulumi.requests import Outcome
 from lab.pulumi.urns import STACK_TYPE, is_default_provider, name_of, type_of
-from lab.pulumi.values import PropertyValue, has_secret, has_unknown, is_secret, plain
+from lab.pulumi.values import PropertyValue, has_secret, has_unknown, is_secret, plain, signature_of
 
 GLYPHS = {
     "create": "+ ",
@@ -90,6 +90,38 @@ def show_value(value: PropertyValue) -> str:
     return json.dumps(value)
 
 
+LONGEST = 120
+"""Characters of a value that `--diff` prints; user data and the like would fill screens."""
+
+
+def shortened(value: PropertyValue) -> str:
+    """A value in a diff, cut where it is long."""
+    text = show_value(value)
+    return (
+        text if len(text) <= LONGEST else f"{text[: LONGEST // 2]}...{text[-LONGEST // 4 :]} ({len(text)} characters)"
+    )
+
+
+def diff_lines(old: PropertyValue, new: PropertyValue, indent: str) -> Iterator[str]:
+    """What differs between two maps, key by key, maps inside them opened up; internal keys left out."""
+    for key in sorted({*old, *new}):
+        if key.startswith("__") or (key in old and key in new and old[key] == new[key]):
+            continue
+        if key not in old:
+            yield f"{indent}+ {key}: {shortened(new[key])}"
+        elif key not in new:
+            yield f"{indent}- {key}: {shortened(old[key])}"
+        elif _both_maps(old[key], new[key]):
+            yield f"{indent}~ {key}:"
+            yield from diff_lines(old[key], new[key], indent + "    ")
+        else:
+            yield f"{indent}~ {key}: {shortened(old[key])} => {shortened(new[key])}"
+
+
+def _both_maps(old: PropertyValue, new: PropertyValue) -> bool:
+    return all(isinstance(value, dict) and signature_of(value) is None for value in (old, new))
+
+
 @dataclass(slots=True)
 class ProgressDisplay:
     """Prints events as they come.
@@ -155,17 +187,8 @@ class ProgressDisplay:
             self._line(op, urn, f"**{_DOING.get(op, op)} failed**")
 
     def _details(self, metadata: Mapping[str, Any]) -> None:
-        old = plain_inputs(metadata.get("old"))
-        new = plain_inputs(metadata.get("new"))
-        for key in sorted({*old, *new}):
-            if key.startswith("__") or old.get(key) == new.get(key):
-                continue
-            if key not in old:
-                self.write(f"      + {key}: {show_value(new[key])}")
-            elif key not in new:
-                self.write(f"      - {key}: {show_value(old[key])}")
-            else:
-                self.write(f"      ~ {key}: {show_value(old[key])} => {show_value(new[key])}")
+        for line in diff_lines(plain_inputs(metadata.get("old")), plain_inputs(metadata.get("new")), " " * 6):
+            self.write(line)
 
     def _diagnostic(self, body: Mapping[str, Any]) -> None:
         """Messages show at once; all but the passing ones show again at the end."""
