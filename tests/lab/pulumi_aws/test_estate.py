@@ -31,6 +31,8 @@ CONFIG = {
     "insecureHttp": "true",
     "protectData": "false",
     "waitForCapacityTimeout": "2m",
+    "deregistrationDelay": "1",  # so long does each node drain before it goes
+    "sshDeregistrationDelay": "1",
 }
 
 
