@@ -197,11 +197,14 @@ class ProcessMachines:
         self._closing.set()
         if self._thread is not None:
             self._thread.join()
-        running = [m.unit.process for m in self.known.values() if m.unit is not None and m.unit.process is not None]
-        for process in running:
-            process.kill()
-        for process in running:
-            process.wait()
+        with self._lock:
+            units = [machine.unit for machine in self.known.values() if machine.unit is not None]
+            for unit in units:
+                unit.kill()
+            for unit in units:
+                unit.reap()
+            for machine in self.known.values():
+                machine.power = OFF
 
     def _run(self) -> None:
         while not self._closing.wait(POLL):

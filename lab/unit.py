@@ -68,6 +68,12 @@ class Unit:
         if self.process is not None:
             self.process.kill()
 
+    def reap(self) -> None:
+        """Wait for the end of a process that was killed."""
+        if self.process is not None:
+            self.process.wait()
+            self.state, self.process = FAILED, None
+
     def poll(self, now: float) -> bool:
         """Take in the process's end; say whether the state changed."""
         if self.process is None:
