@@ -45,6 +45,19 @@ def split(states: list[State], targets: Targets) -> tuple[list[State], list[Stat
     return doomed, [state for state in states if state not in doomed]
 
 
+def needed_by_protected(states: list[State]) -> set[str]:
+    """URNs of protected resources and of everything they cannot be without.
+
+    Args:
+        states: in dependency order.
+    """
+    kept: set[str] = set()
+    for state in reversed(states):
+        if state.protect or state.urn in kept:
+            kept.update({state.urn, *state.referenced()})
+    return kept
+
+
 def delete_all(states: list[State], executor: Executor, parallel: int) -> None:
     """Delete recorded states, each once nothing that needs it is left.
 

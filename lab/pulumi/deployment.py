@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from lab.pulumi.config import ConfigValue
-from lab.pulumi.deletions import delete_all, require_dependents, split
+from lab.pulumi.deletions import delete_all, needed_by_protected, require_dependents, split
 from lab.pulumi.errors import Cancelled, CheckFailed, EngineError, StepFailed
 from lab.pulumi.events import EventBus, step_metadata
 from lab.pulumi.executor import Executor
@@ -192,10 +192,17 @@ class Deployment:
         doomed, _ = split(candidates, self.targets)
         delete_all([*doomed, *waiting], self.executor, self.parallel)
 
-    def destroy(self) -> None:
-        """Delete everything that is targeted."""
+    def destroy(self, *, exclude_protected: bool = False) -> None:
+        """Delete everything that is targeted.
+
+        Args:
+            exclude_protected: leave alone what is protected, and what that needs.
+        """
         recorded = self.snapshot.old()
         doomed, staying = split(recorded, self.targets.widened(recorded))
+        kept = needed_by_protected(doomed) if exclude_protected else set[str]()
+        staying += [state for state in doomed if state.urn in kept]
+        doomed = [state for state in doomed if state.urn not in kept]
         try:
             require_dependents(doomed, staying)
         except StepFailed as error:

@@ -143,7 +143,7 @@ class Operation:
             alone = options.kind == "refresh"
             deployment.refresh(confirmed=options.clear_pending_creates, count=alone)
         if options.kind == "destroy":
-            deployment.destroy()
+            deployment.destroy(exclude_protected=options.exclude_protected)
         elif options.kind == "update":
             self._update(server)
 

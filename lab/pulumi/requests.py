@@ -15,9 +15,15 @@ class Options:
         kind: update, refresh or destroy.
         preview: change nothing.
         refresh: refresh before an update or destroy.
+        targets: which resources it may touch.
         client: address of the Automation API's language server; empty for a program of its own.
         parallel: steps at a time.
+        expect_no_changes: fail when anything changed.
         clear_pending_creates: forget creates that were interrupted.
+        exclude_protected: destroy leaves protected resources alone.
+        debug: pass debug messages on.
+        message: a note for the history.
+        exec_kind: who calls, for the history.
     """
 
     kind: str

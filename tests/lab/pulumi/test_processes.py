@@ -1,7 +1,9 @@
 """What a person and the operating system do to a run: two at once, kill -9, signals, failures."""
 
+import contextlib
 import json
 import os
+import pty
 import signal
 import socket
 import subprocess
@@ -196,3 +198,57 @@ def test_quick_commands_are_quick(shell: Shell) -> None:
         after = os.times()
         used = after.children_user + after.children_system - before.children_user - before.children_system
         assert used < 0.4, f"{args}: {used:.2f} s of processor time"
+
+
+def answer(shell: Shell, text: str) -> tuple[int, str]:
+    """Run `pulumi up` on a terminal and answer its question."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [str(shell.shim), "up"], cwd=shell.project, env=shell.env, stdin=theirs, stdout=theirs, stderr=theirs
+    )
+    os.close(theirs)
+    seen = b""
+    with process, os.fdopen(ours, "r+b", buffering=0) as terminal:
+        while b"[yes/no]" not in seen:
+            seen += terminal.read(4096)
+        terminal.write(f"{text}\n".encode())
+        with contextlib.suppress(OSError):  # Linux reports the other side's end as an error
+            while more := terminal.read(4096):
+                seen += more
+    return process.returncode, seen.decode()
+
+
+def test_on_a_terminal_it_asks_first(shell: Shell) -> None:
+    code, seen = answer(shell, "no")
+    assert code == 255
+    assert "Do you want to perform this update? [yes/no]" in seen
+    assert "begun" not in shell.journal
+    code, seen = answer(shell, "yes")
+    assert code == 0
+    assert shell.journal.count("begun") == 1
+
+
+def test_a_preview_is_one_json_document(shell: Shell) -> None:
+    document = json.loads(shell.run("preview", "--json").stdout)
+    assert [(step["op"], step["urn"].split("::")[-1]) for step in document["steps"]] == [
+        ("create", "demo-lab"),
+        ("create", "default"),
+        ("create", "thing"),
+    ]
+    assert document["changeSummary"] == {"create": 2}
+    lines = shell.run("up", "--yes", "-f", "--json").stdout.splitlines()
+    assert all(json.loads(line)["sequence"] == number for number, line in enumerate(lines))
+
+
+def test_nothing_secret_is_in_any_argument_or_event(shell: Shell, tmp_path: Path) -> None:
+    shell.run("config", "set", "token", "--secret", stdin="s3cret")
+    run = started(shell, "up", "--yes", "--skip-preview", "--event-log", str(tmp_path / "events"))
+    family = [psutil.Process(run.pid), *psutil.Process(run.pid).children(recursive=True)]
+    arguments = " ".join(" ".join(process.cmdline()) for process in family)
+    shell.release()
+    code, out, err = finish(run)
+    assert code == 0
+    events = (tmp_path / "events").read_text(encoding="utf-8")
+    for text in (arguments, out, err, events):
+        assert "s3cret" not in text
+        assert "hunter2" not in text

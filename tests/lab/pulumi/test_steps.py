@@ -10,7 +10,7 @@ import pytest
 from pulumi import ResourceOptions, automation
 
 from lab.pulumi.inprocess import InProcessPulumi
-from tests.lab.pulumi.programs import AwsProvider, Bucket
+from tests.lab.pulumi.programs import AwsProvider, Bucket, Group
 from tests.lab.pulumi.rig import SDK_LEAVES_LOOPS_OPEN, Program, Rig, observe, open_rig, ordered_steps
 
 pytestmark = [pytest.mark.lab, SDK_LEAVES_LOOPS_OPEN]
@@ -215,3 +215,45 @@ def test_a_renamed_stack_keeps_its_resources(rig: Rig) -> None:
     names = {item["urn"].split("::")[0] for item in rig.left("s")}
     assert names == {"urn:pulumi:fresh"}
     assert observe(rig, "s", chain("one")).result == [("same", 3)]
+
+
+def test_destroy_can_leave_protected_resources_and_what_they_need(rig: Rig) -> None:
+    def program() -> None:
+        group = Group("group")
+        Bucket("kept", ResourceOptions(protect=True, parent=group), bucket="kept")
+        Bucket("gone", bucket="gone")
+
+    steps_of(rig, program)
+    rig.stack("s").destroy(exclude_protected=True)
+    assert set(rig.cloud.tags) == {"kept"}
+    assert [item["urn"].split("::")[-1] for item in rig.left("s")] == ["edge-s", "group", "default_7_51_1", "kept"]
+
+
+def test_events_can_be_written_to_a_file(rig: Rig, tmp_path: Path) -> None:
+    rig.stack("s")
+    log = tmp_path / "events.jsonl"
+    workspace = rig.stack("s").workspace
+    rig.command.run(["destroy", "--yes", "-f", "-s", "s", "--event-log", str(log)], workspace.work_dir, rig.env())
+    events = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+    assert [event["sequence"] for event in events] == list(range(len(events)))
+    assert [next(key for key in event if key.endswith("Event")) for event in events] == [
+        "preludeEvent",
+        "summaryEvent",
+        "cancelEvent",
+    ]
+
+
+def test_a_project_can_ask_for_a_refresh_each_time(rig: Rig) -> None:
+    def program() -> None:
+        Bucket("b", ResourceOptions(ignore_changes=["tags"]), bucket="b", tags={"a": "1"})
+
+    workspace = rig.stack("s").workspace
+    steps_of(rig, program)
+    rig.cloud.tags["b"] = {"a": "drifted"}
+    steps_of(rig, program)
+    assert rig.find("s", "b")["inputs"]["tags"] == {"a": "1"}, "nobody looked"
+    settings = Path(workspace.work_dir) / "Pulumi.yaml"
+    settings.write_text(settings.read_text(encoding="utf-8") + "options:\n  refresh: always\n", encoding="utf-8")
+    assert ("refresh", "b") in steps_of(rig, program)
+    assert rig.find("s", "b")["inputs"]["tags"] == {"a": "drifted"}
+    assert rig.cloud.tags["b"] == {"a": "drifted"}, "an ignored property keeps what the cloud has"
