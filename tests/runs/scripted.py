@@ -28,6 +28,10 @@ class Scripted:
     opened_at: int = 1
     delay: float = 0.0
     fail_at: int | None = None
+    stubborn: bool = False
+    """Pauses again, whatever it hears."""
+    length_back: int | None = None
+    """Length of a run back to the original version, where it is another."""
 
     def __call__(self, memory: Memory, messages: Sequence[Message]) -> Step:
         number = int(memory.acted.get("count", 0))
@@ -35,7 +39,7 @@ class Scripted:
         if number == self.fail_at:
             raise RuntimeError("scripted defect")
         heard = {message.kind for message in messages}
-        paused = (memory.paused or number == self.pause_at) and MessageKind.RESUME not in heard
+        paused = (memory.paused or number == self.pause_at) and (self.stubborn or MessageKind.RESUME not in heard)
         approved = next((m.by for m in messages if m.kind is MessageKind.APPROVE), memory.approved_by)
         time.sleep(self.delay)
         after = replace(
@@ -50,8 +54,10 @@ class Scripted:
     def _outcome(self, memory: Memory) -> Outcome | None:
         if memory.paused:
             return Outcome(Ending.PAUSED, "scripted_pause", "say resume")
-        done = memory.acted["count"] > self.length
-        return Outcome(Ending.UPGRADED if memory.plan.target != "7.9.0" else Ending.ROLLED_BACK) if done else None
+        back = memory.plan.target == memory.plan.original
+        length = self.length_back if back and self.length_back is not None else self.length
+        done = memory.acted["count"] > length
+        return Outcome(Ending.ROLLED_BACK if back else Ending.UPGRADED) if done else None
 
     def _write(self, memory: Memory, number: int, messages: Sequence[Message]) -> None:
         line = {"pid": os.getpid(), "target": memory.plan.target, "number": number, "heard": [m.kind for m in messages]}

@@ -77,6 +77,15 @@ def test_a_paused_run_says_so_and_goes_on_under_the_same_id(store: Store, tmp_pa
     assert outcome.ending is Ending.UPGRADED
 
 
+def test_a_run_that_pauses_again_at_once_says_so_again(store: Store, tmp_path: Path) -> None:
+    engine = Scripted(tmp_path / "journal", length=4, pause_at=2, stubborn=True)
+    for _ in range(3):
+        with drive(store, engine) as runs:
+            outcome = runs.wait(runs.open(plan()), "finished")
+        assert outcome is not None
+        assert outcome.reason == "scripted_pause"
+
+
 def test_another_target_takes_over_from_a_paused_run(store: Store, tmp_path: Path) -> None:
     engine = Scripted(tmp_path / "journal", length=4, pause_at=2)
     with drive(store, engine) as runs:
@@ -95,11 +104,10 @@ def test_another_target_takes_over_from_a_paused_run(store: Store, tmp_path: Pat
 
 
 def test_another_target_takes_over_from_a_running_run_which_does_nothing_more(store: Store, tmp_path: Path) -> None:
-    engine = Scripted(tmp_path / "journal", length=1000, wait=0.05)
+    engine = Scripted(tmp_path / "journal", length=1000, length_back=2, wait=0.05)
     with drive(store, engine) as runs:
         first = runs.open(plan())
         runs.wait(first, "opened")
-        engine.length = 2
         second = runs.open(plan(target="7.9.0"))
         runs.wait(second, "finished")
     targets = [line["target"] for line in engine.lines()]

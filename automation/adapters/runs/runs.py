@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Literal, Self
 
 from dbos import DBOS, SetWorkflowID
+from sqlalchemy import Engine
 
 from automation.adapters.runs import workflow
 from automation.adapters.runs.holder import Hold, digest, hold
@@ -49,6 +50,7 @@ class Runs:
         self._hold: Hold | None = None
         self._driver: Driver | None = None
         self._is_launched = False
+        self._database: Engine | None = None
         self._pauses: dict[str, int] = {}
 
     def __enter__(self) -> Self:
@@ -161,12 +163,13 @@ class Runs:
         if self._is_launched:
             return
         self._running_driver()
+        self._database = self._store.engine()
         DBOS(
             config={
                 "name": f"bbdc-{digest(self._cluster)}",
                 "executor_id": self._cluster,
                 "application_version": f"{FORMAT}-{digest(self._cluster)}",  # unique in the database, as DBOS demands
-                "system_database_engine": self._store.engine(),
+                "system_database_engine": self._database,
                 "serializer": self._store.serializer,
                 "notification_listener_polling_interval_sec": 0.05,
                 "log_level": "ERROR",
@@ -184,4 +187,6 @@ class Runs:
                 self._reader.send(run.id, None)
         driver.idle.wait()
         DBOS.destroy()
+        if self._database is not None:
+            self._database.dispose()  # DBOS leaves an engine that it was given to its giver
         self._is_launched = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -68,6 +69,7 @@ class Store:
         Raises:
             Unreachable: the PostgreSQL database does not answer.
         """
+        logging.getLogger("dbos").setLevel(logging.CRITICAL)  # what it would log here, the error below says
         try:
             return DBOSClient(system_database_engine=self.engine(), serializer=self.serializer)
         except sqlalchemy.exc.OperationalError as error:

@@ -149,7 +149,8 @@ def _tell(told: Record | None, record: Record) -> Record:
 
 
 def _stand(before: Standing, step: Step) -> Standing:
-    pauses = before.pauses + (step.outcome is not None and before.outcome is None)
+    is_pause = step.outcome is not None and step.outcome.ending is Ending.PAUSED
+    pauses = before.pauses + is_pause  # after a pause only a word leads to another pass: each is a pause of its own
     now = Standing(step.memory.opened, step.outcome, pauses)
     if now != before:
         DBOS.set_event(STANDING, now)
