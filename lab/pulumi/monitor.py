@@ -57,6 +57,8 @@ class Shutdown:
         self.released.wait()
 
 
+THE_PROGRAMS_OWN = frozenset({"Invoke", "Call"})
+"""Calls whose failure the program may handle; any other ends the update."""
 Method = TypeVar("Method", bound=Callable[..., Any])
 
 
@@ -70,8 +72,11 @@ def guarded(method: Method) -> Method:
         except Cancelled:
             problem = (grpc.StatusCode.UNAVAILABLE, "resource monitor shut down")
         except (EngineError, NotImplementedError) as error:
-            self.deployment.executor.fail(error if isinstance(error, StepFailed) else StepFailed(str(error)))
-            problem = (grpc.StatusCode.UNKNOWN, str(error))
+            if method.__name__ in THE_PROGRAMS_OWN:
+                problem = (grpc.StatusCode.UNKNOWN, str(error))
+            else:
+                self.deployment.executor.fail(error if isinstance(error, StepFailed) else StepFailed(str(error)))
+                problem = (grpc.StatusCode.UNAVAILABLE, "resource monitor shut down")
         except Exception:  # noqa: BLE001 - reported with its trace, and the update fails
             self.deployment.executor.fail(StepFailed(f"the engine itself failed:\n{traceback.format_exc()}"))
             problem = (grpc.StatusCode.INTERNAL, "the engine itself failed")
@@ -117,11 +122,7 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
     @guarded
     def RegisterResource(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: ARG002, N802 - gRPC's signature
         """Bring one resource to its goal and say what came of it."""
-        if request.remote:
-            raise NotImplementedError(
-                f"'{request.type}' is a component of a provider plugin; this engine runs only components of the "
-                "program's own language"
-            )
+        _require_supported(request)
         own_transforms = list(request.transforms)
         request = self._transforms.apply(request)
         goal = goal_from(request)
@@ -193,6 +194,16 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
         raise NotImplementedError(f"method '{request.tok}': this engine calls no methods of provider plugins")
 
     @guarded
+    def RegisterStackInvokeTransform(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802 - gRPC's signature
+        """Functions of providers are called as the program asks."""
+        raise NotImplementedError("this engine does not support transforms of invokes")
+
+    @guarded
+    def RegisterErrorHook(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802 - gRPC's signature
+        """An error ends the update."""
+        raise NotImplementedError(f"error hook '{request.name}': this engine does not support error hooks")
+
+    @guarded
     def RegisterPackage(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: ARG002, N802 - gRPC's signature
         """Remember a package's version under a reference."""
         if request.HasField("parameterization"):
@@ -218,6 +229,24 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
         """Remember a hook."""
         self.hooks.register(request)
         return empty_pb2.Empty()
+
+
+def _require_supported(request: Any) -> None:
+    """Refuse what would otherwise be left out in silence.
+
+    Raises:
+        NotImplementedError: the registration asks for something that this engine does not do.
+    """
+    asked = {
+        "components of provider plugins (only those of the program's own language)": request.remote,
+        "the option replacement_trigger": request.HasField("replacement_trigger"),
+        "the option replace_with": bool(request.replace_with),
+        "state migrations": bool(request.state_migrations),
+        "error hooks": bool(request.hooks.on_error),
+    }
+    for what, given in asked.items():
+        if given:
+            raise NotImplementedError(f"'{request.name}' ({request.type}): this engine does not support {what}")
 
 
 def _fields(goal: Goal) -> dict[str, Any]:

@@ -257,3 +257,45 @@ def test_a_project_can_ask_for_a_refresh_each_time(rig: Rig) -> None:
     assert ("refresh", "b") in steps_of(rig, program)
     assert rig.find("s", "b")["inputs"]["tags"] == {"a": "drifted"}
     assert rig.cloud.tags["b"] == {"a": "drifted"}, "an ignored property keeps what the cloud has"
+
+
+def test_what_is_not_supported_is_refused_not_left_out(rig: Rig) -> None:
+    def program() -> None:
+        Bucket("b", ResourceOptions(replacement_trigger="again"), bucket="b")
+
+    seen = observe(rig, "s", program)
+    assert seen.result == "CommandError"
+    assert seen.errors == [
+        "'b' (aws:s3/bucket:Bucket): this engine does not support the option replacement_trigger",
+    ]
+    assert rig.cloud.tags == {}
+
+
+def test_a_program_may_handle_a_function_that_fails(rig: Rig) -> None:
+    def program() -> None:
+        try:
+            pulumi.runtime.invoke("aws:index/getNothing:getNothing", {}, pulumi.InvokeOptions(version="7.51.1"))
+        except Exception as error:  # noqa: BLE001 - the SDK raises nothing more specific
+            pulumi.export("handled", str(error))
+
+    assert observe(rig, "s", program).result == [("create", 1)]
+    assert "getNothing" in rig.stack("s").outputs()["handled"].value
+
+
+def test_a_remote_component_is_refused(rig: Rig) -> None:
+    def program() -> None:
+        pulumi.ComponentResource("aws:x:Remote", "r", {}, None, True)
+
+    seen = observe(rig, "s", program)
+    assert seen.result == "CommandError"
+    assert "this engine does not support components of provider plugins" in seen.errors[0]
+    assert len(seen.errors) == 1
+
+
+def test_a_provider_that_nobody_serves_is_named(rig: Rig) -> None:
+    def program() -> None:
+        pulumi.CustomResource("gcp:storage/bucket:Bucket", "b", {})
+
+    seen = observe(rig, "s", program)
+    assert seen.result == "CommandError"
+    assert seen.errors[0].startswith("no resource provider for package 'gcp'")
