@@ -1,0 +1,58 @@
+"""A whole lab, built by the Pulumi program, for the stories that need everything at once."""
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+BBDC = [sys.executable, "-m", "automation.cli"]
+
+
+class Lab:
+    """A lab in a directory of its own, and the environment of somebody who works with it."""
+
+    def __init__(self, directory: Path, env: dict[str, str]) -> None:
+        self.directory, self.env = directory, env
+
+    def run(self, *words, check=True):
+        """Run a command in the repository root with the lab's environment; return the finished process."""
+        done = subprocess.run(words, cwd=ROOT, env=self.env, capture_output=True, text=True, check=False, timeout=400)
+        assert not check or done.returncode == 0, f"{words}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done
+
+    def bbdc(self, *words, check=True):
+        return self.run(*BBDC, *words, check=check)
+
+    def events(self):
+        log = self.directory / "log" / "events.jsonl"
+        return [json.loads(line) for line in log.read_text().splitlines() if line.endswith("}")]
+
+    def status(self):
+        return json.loads(self.bbdc("status", "--json").stdout)
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("lab")
+    env = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "BITBUCKET_", "BBDC_", "PULUMI_"))}
+    env["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{env['PATH']}"
+    where = ("--dir", str(directory))
+    try:
+        up = subprocess.run(
+            [*BBDC, "lab", "up", *where], cwd=ROOT, env=env, capture_output=True, text=True, check=False
+        )
+        assert up.returncode == 0, up.stdout + up.stderr
+        said = subprocess.run(
+            [*BBDC, "lab", "env", *where], cwd=ROOT, env=env, capture_output=True, text=True, check=True
+        )
+        for line in said.stdout.splitlines():
+            name, _, value = line.removeprefix("export ").partition("=")
+            env[name] = "".join(shlex.split(value))
+        yield Lab(directory, env)
+    finally:
+        subprocess.run([*BBDC, "lab", "down", *where], cwd=ROOT, env=env, capture_output=True, check=True)
