@@ -266,7 +266,6 @@ def test_duplicate_urn(rig: Rig) -> None:
     )
 
 
-@both
 def test_targets(rig: Rig) -> None:
     left, target = ["a", "b", "default", "edge-s13"], f"urn:pulumi:s13::{PROJECT}::pulumi-python:dynamic:Resource::a"
     assert observe(rig, "s13", machines(("a", "a", 1), ("b", "a", 1))) == Observed(
