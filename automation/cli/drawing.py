@@ -20,6 +20,8 @@ TRAFFIC_HEIGHT = 110.0
 FEWEST_TICKS = 5
 STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 86400)
 """Seconds between two ticks of the axis that people find easy to read."""
+FULLEST = 0.88
+"""Part of the height that the highest bar takes."""
 MARGIN = 0.02
 """Part of the time that is shown before and after."""
 MOST_BARS = 240
@@ -187,7 +189,7 @@ def _load(axis: Axis, top: float, traffic: Traffic) -> Load:
     for slot, (requests, failed) in sorted(sums.items()):
         at = axis.start + slot * width
         x, right = axis.x(at), axis.x(at + width)
-        height = requests / width / peak * TRAFFIC_HEIGHT
+        height = requests / width / peak * TRAFFIC_HEIGHT * FULLEST
         title = f"{clock_time(at)} UTC: {requests / width:.0f} requests/s, {failed} failed"
         bars.append(Box(x, base - height, max(right - x - 0.6, 0.8), height, "load", title))
         if failed:

@@ -80,5 +80,11 @@ def _tiles(run: Run, story: Story, traffic: Traffic | None) -> list[Tile]:
             tiles.append(Tile(f"{traffic.pushes_verified:,}", caption, "good" if there else "bad"))
     replaced = [lane for lane in story.lanes if lane.spans and lane.spans[0].start > story.start]
     tiles.append(Tile(str(len(replaced)), f"new machines for {run.plan.planned} nodes"))
-    tiles.append(Tile(story.approved_by or "-", "approved"))
+    tiles.append(_approval(story))
     return tiles
+
+
+def _approval(story: Story) -> Tile:
+    if story.approved_by == "automatically":
+        return Tile("automatic", "approval, once every gate was open")
+    return Tile(story.approved_by or "none", "approved by" if story.approved_by else "approval")
