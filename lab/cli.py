@@ -36,6 +36,7 @@ def up(
     cloud: str = "aws",
     nodes: int = 3,
     version: str = "7.9.0",
+    boot: float = 4.0,
     seed: int = 0,
     as_json: Json = False,
 ) -> int:
@@ -46,11 +47,12 @@ def up(
         cloud: which cloud it stands in: aws.
         nodes: machines in the group.
         version: Bitbucket version to begin with.
+        boot: seconds that a node takes to start; a real one takes minutes.
         seed: seed of whatever is left to chance.
         as_json: print what was built as JSON.
     """
     place = place_of(directory)
-    options = Options(cloud=cloud, nodes=nodes, version=version, seed=seed)
+    options = Options(cloud=cloud, nodes=nodes, version=version, boot=boot, seed=seed)
     try:
         refuse(nodes=nodes, version=version, cloud=cloud, tempo=options.tempo)
     except ImpossibleWorld as error:

@@ -16,7 +16,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,8 @@ class Demo:
     rate: int = LEAST_RATE
     report: Path = Path("report.html")
     quiet: bool = False
+    boot: float = 4.0
+    """Seconds that a node takes to start."""
     begun: float = field(default_factory=time.monotonic)
     env: dict[str, str] = field(default_factory=lambda: dict(os.environ))
 
@@ -65,7 +68,8 @@ class Demo:
     def up(self) -> None:
         """Build the cluster by running the Pulumi program against the lab's AWS, and take over its environment."""
         where = ("--dir", str(self.directory))
-        self.bbdc("lab", "up", *where, "--nodes", str(self.nodes), "--version", START)
+        shape = ("--nodes", str(self.nodes), "--version", START, "--boot", str(self.boot))
+        self.bbdc("lab", "up", *where, *shape)
         for line in self.bbdc("lab", "env", *where, quiet=True).splitlines():
             name, _, value = line.removeprefix("export ").partition("=")
             self.env[name] = "".join(shlex.split(value))
@@ -75,18 +79,22 @@ class Demo:
         """End everything the lab started."""
         self.bbdc("lab", "down", "--dir", str(self.directory), quiet=True)
 
-    def roll(self) -> dict[str, Any]:
-        """Upgrade under load; return the traffic's report."""
-        where = ("--dir", str(self.directory))
-        self.bbdc("preflight", TARGET)
+    @contextmanager
+    def traffic(self) -> Iterator[dict[str, Any]]:
+        """Load the cluster for the time of the block; the report is in the dictionary afterwards."""
+        where, found = ("--dir", str(self.directory)), dict[str, Any]()
         self.bbdc("lab", "traffic", "start", *where, "--rate", str(self.rate), quiet=True)
         try:
-            self.bbdc("upgrade", TARGET, "--yes")
+            yield found
         finally:
             # Exit code 1 says that something failed; the verdict at the end says what.
-            self.bbdc("lab", "traffic", "stop", *where, quiet=True, check=False)
-        report = self.bbdc("lab", "traffic", "report", *where, "--json", quiet=True, check=False)
-        traffic: dict[str, Any] = json.loads(report)
+            found |= json.loads(self.bbdc("lab", "traffic", "stop", *where, "--json", quiet=True, check=False))
+
+    def roll(self) -> dict[str, Any]:
+        """Upgrade under load; return the traffic's report."""
+        self.bbdc("preflight", TARGET)
+        with self.traffic() as traffic:
+            self.bbdc("upgrade", TARGET, "--yes")
         summary = self.directory / "traffic" / "for-report.json"
         summary.write_text(json.dumps(traffic))
         self.bbdc("report", "--html", str(self.report.resolve()), "--traffic", str(summary), quiet=True)
