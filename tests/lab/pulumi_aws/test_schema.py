@@ -1,11 +1,13 @@
 """The kept declaration and the list of types stay what they are said to be."""
 
 import json
+from pathlib import Path
 
 import pytest
 
 from lab.pulumi.aws import schema_source
 from lab.pulumi.aws.functions import FUNCTIONS
+from lab.pulumi.aws.reference import table
 from lab.pulumi.aws.registry import RESOURCES
 from lab.pulumi.aws.schema import schema
 
@@ -80,3 +82,8 @@ def test_a_property_has_one_fate(kind: str) -> None:
     assert not updated & resource.state_only
     assert not updated & {path for path in resource.replace_on if "." not in path}
     assert not resource.replace_on & resource.state_only
+
+
+def test_the_reference_page_has_the_current_table() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "reference" / "lab-aws-provider.md").read_text("utf-8")
+    assert page.endswith(table()), "write it anew: python -m lab.pulumi.aws.reference"

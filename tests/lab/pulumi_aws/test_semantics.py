@@ -211,8 +211,8 @@ def test_a_protected_balancer_is_not_deleted(engine: Engine, world: World, clien
 
 def test_unknown_and_missing_properties_are_refused_by_name(engine: Engine, world: World) -> None:
     with pytest.raises(Refused) as refused:
-        engine.check(GROUP, {"minSize": "three", "maxsize": 3, "launchTemplate": {"id": "lt-1", "verion": "1"}})
-    assert set(refused.value.reasons) == {"minSize", "maxSize", "maxsize", "launchTemplate.verion"}
+        engine.check(GROUP, {"minSize": "three", "maxsize": 3, "launchTemplate": {"id": "lt-1", "vrsn": "1"}})
+    assert set(refused.value.reasons) == {"minSize", "maxSize", "maxsize", "launchTemplate.vrsn"}
     assert "Missing required property" in refused.value.reasons["maxSize"]
     with pytest.raises(Refused) as refused:
         engine.check(GROUP, {"minSize": 1, "maxSize": 1, "vpcZoneIdentifiers": "subnet-1", "launchTemplate": {}})
