@@ -141,6 +141,8 @@ class RunReader:
                     found.append(record)  # noqa: PERF402 (keeps what came before the time-out that ends a live stream)
             except dbos_error.DBOSStreamTimeoutError:
                 pass
+            except dbos_error.DBOSNonExistentWorkflowError:
+                return ()  # it has not begun: whoever follows it asks again
             return tuple(found)
 
     def memory(self, run: str) -> Memory | None:
