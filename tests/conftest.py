@@ -25,5 +25,7 @@ generator while it draws.
 def pytest_collection_modifyitems(items):
     rooms = [ROOT / name for name in SERVERS]
     for item in items:
+        if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
+            continue
         if any(item.path == room or room in item.path.parents for room in rooms):
             item.add_marker(pytest.mark.lab)
