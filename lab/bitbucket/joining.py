@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from lab.bitbucket.records import Node, State, release
 
 if TYPE_CHECKING:
-    from lab.bitbucket.model import Cluster
+    from lab.bitbucket.life import Life
 
 _RUNNING = (State.ACTIVE, State.DRAINING, State.TERMINATING)
 
 
-def foresee(cluster: Cluster, node: Node) -> None:
+def foresee(cluster: Life, node: Node) -> None:
     """Apply at the moment of the start what faults and the database make of it."""
     names = (node.spec.id, node.spec.address)
     if slow := cluster.faults.take("slow_boot", *names):
@@ -26,7 +26,7 @@ def foresee(cluster: Cluster, node: Node) -> None:
         _collide(cluster, node)
 
 
-def _collide(cluster: Cluster, node: Node) -> None:
+def _collide(cluster: Life, node: Node) -> None:
     """Doom one of two nodes that start at the same moment; the first installation has nothing to collide with."""
     if cluster.database_version is None:
         return
@@ -39,7 +39,7 @@ def _collide(cluster: Cluster, node: Node) -> None:
         cluster.random.choice([node, close[-1]]).doom = "collision"
 
 
-def refusal(cluster: Cluster, node: Node) -> str | None:
+def refusal(cluster: Life, node: Node) -> str | None:
     """Name the rule by which this node may not become ACTIVE now, or return None."""
     version = release(node.spec.version)
     database = cluster.database_version
@@ -60,7 +60,7 @@ def refusal(cluster: Cluster, node: Node) -> str | None:
     return "other_version" if others and others != {version} else None
 
 
-def finish_start(cluster: Cluster, node: Node, now: float) -> None:
+def finish_start(cluster: Life, node: Node, now: float) -> None:
     """End a start that is due: ACTIVE; or, refused, STARTING for some time more and then ERROR."""
     if node.doom is None and (why := refusal(cluster, node)):
         node.doom = why
@@ -75,7 +75,7 @@ def finish_start(cluster: Cluster, node: Node, now: float) -> None:
     cluster._changed(node, now, State.ACTIVE)  # noqa: SLF001 -- as above
 
 
-def bring_database_to(cluster: Cluster, versions: Iterable[str]) -> None:
+def bring_database_to(cluster: Life, versions: Iterable[str]) -> None:
     """Raise the database's version to the highest of ``versions``; it never sinks."""
     known = [cluster.database_version] if cluster.database_version is not None else []
     candidates = [*known, *versions]
