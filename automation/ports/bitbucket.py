@@ -92,6 +92,14 @@ class Bitbucket(Protocol):
         """Mesh nodes; empty where Mesh is not used or not known to this version."""
         ...
 
+    def inconsistent_replicas(self) -> int:
+        """Count repositories whose Mesh replicas differ; 0 where Mesh is not used or this version cannot tell."""
+        ...
+
+    def repositories(self) -> int:
+        """Count the repositories that this user sees: a system administrator sees all."""
+        ...
+
 
 class Nodes(Protocol):
     """Single nodes, asked directly at their own address."""

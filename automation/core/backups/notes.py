@@ -1,0 +1,113 @@
+"""What a pass remembers of what it saw before it decides; above all the reasons to give a set up."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from automation.core.backups.decide import failed
+from automation.core.backups.memory import BackupSettings, Lock, Memory, Sight
+from automation.core.backups.sets import Member, MemberKind, Mode, Snapshot, SnapshotState
+from automation.core.backups.validity import refuse
+
+
+def stop(memory: Memory, reason: str, why: str) -> Memory:
+    """Return the memory of a set that is given up; the first reason stands, and patience begins anew."""
+    return memory if memory.stopping else replace(memory, stopping=reason, why=why, trouble_since=None)
+
+
+def leave(memory: Memory, signal: str) -> Memory:
+    """Return the memory after the operator's wish to go.
+
+    What is not begun, or still locks users out, is given up first; what only waits for the cloud stays pending.
+    """
+    if memory.begun and (memory.free or not memory.needs_lock):
+        return replace(memory, leave=True)
+    return stop(memory, "interrupted", f"{signal} arrived before every member was begun and Bitbucket unlocked")
+
+
+def adopt(memory: Memory) -> Memory:
+    """Return the memory as a new process takes it over from one that died.
+
+    A set can go on when nobody was locked out and every member had been begun: then only the cloud was waited for.
+    """
+    memory = replace(memory, adopted=True, trouble_since=None, trouble="", leave=False, outcome=None)
+    if memory.begun and (memory.free or not memory.needs_lock):
+        return memory
+    return stop(memory, "process_died", f"the process that took it died ({memory.doing or 'between two acts'})")
+
+
+def note(memory: Memory, seen: Sight, settings: BackupSettings) -> Memory:
+    """Return the memory after this sight."""
+    # Fixed counts from the pass after: only then was Bitbucket seen drained later than the last instant.
+    fixed = memory.begun and all(member.at is not None for member in memory.backup.members)
+    memory = _note_members(memory, seen)
+    if memory.locked_out and memory.unlock_token:
+        memory = _note_lock(memory, seen, settings, fixed=fixed)
+    if memory.stopping:
+        return memory
+    if broken := failed(seen):
+        return stop(memory, "snapshot_failed", broken)
+    return _note_end(memory, seen, settings)
+
+
+def _note_members(memory: Memory, seen: Sight) -> Memory:
+    if seen.snapshots is None:
+        return memory
+    found = {snapshot.id: snapshot for snapshot in seen.snapshots}
+    members = tuple(_member(member, found.get(member.snapshot), seen.at) for member in memory.backup.members)
+    return replace(memory, backup=replace(memory.backup, members=members))
+
+
+def _member(member: Member, snapshot: Snapshot | None, now: float) -> Member:
+    if snapshot is None:
+        return member
+    done = snapshot.state is SnapshotState.COMPLETED and member.completed is None
+    newly_fixed = member.at is None and snapshot.at is not None
+    return replace(
+        member,
+        at=snapshot.at if member.at is None else member.at,
+        answered=now if newly_fixed else member.answered,
+        completed=now if done else member.completed,
+        encryption_key=snapshot.encryption_key or member.encryption_key,
+    )
+
+
+def _note_lock(memory: Memory, seen: Sight, settings: BackupSettings, *, fixed: bool) -> Memory:
+    if seen.lock in {Lock.FREE, Lock.FOREIGN} and memory.unlock_tries == 0:
+        return replace(stop(memory, "lock_lost", "somebody else freed or took the lock"), free=True)
+    if memory.cancel_token and not memory.finished and seen.lock is Lock.OURS and not seen.task_running:
+        memory = stop(memory, "task_cancelled", "somebody cancelled the backup task")
+    if memory.drained is None and seen.drained:
+        memory = replace(memory, drained=seen.at)
+    if fixed and seen.drained:
+        memory = replace(memory, fixed=True)
+    held = seen.at - (memory.asked or seen.at)
+    if held > settings.lock_budget and not memory.fixed:
+        why = f"users were locked out for {held:.0f} s, the budget is {settings.lock_budget:g} s"
+        return stop(memory, "lock_budget", why)
+    return memory
+
+
+def _note_end(memory: Memory, seen: Sight, settings: BackupSettings) -> Memory:
+    members, backup = memory.backup.members, memory.backup
+    if not memory.begun or memory.locked_out:
+        return memory
+    if any(member.completed is None for member in members):
+        last = max((member.begun or backup.created) for member in members)
+        if seen.at - last > settings.complete_timeout:
+            return stop(memory, "complete_timeout", f"not completed after {settings.complete_timeout:g} s")
+        return memory
+    memory = _aligned(memory)
+    broken = refuse(memory.backup, skew_limit=settings.skew_limit)
+    return memory if broken is None else stop(memory, broken.name, broken.detail)
+
+
+def _aligned(memory: Memory) -> Memory:
+    """Let the database of a set without a lock be restored to the disks' instant, where it can be."""
+    if memory.backup.mode is not Mode.ZERO_DOWNTIME or memory.backup.recover_to is not None:
+        return memory
+    can = any(s.kind is MemberKind.DATABASE and s.recoverable_until is not None for s in memory.sources)
+    disks = [m.at for m in memory.backup.of(MemberKind.DISK) if m.at is not None]
+    if not can or not disks:
+        return memory
+    return replace(memory, backup=replace(memory.backup, recover_to=max(disks)))

@@ -1,0 +1,183 @@
+"""Take a set: passes from the first act to the promotion, with the journal written around every act.
+
+Nothing here resumes inside the lock: a set whose process died before the unlock is given up, because users wait. What
+was begun and unlocked is finished by whoever comes next (``recover``, or the next backup).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from automation.core.backups import notes
+from automation.core.backups.decide import decide
+from automation.core.backups.memory import (
+    Act,
+    ActName,
+    BackupSettings,
+    Ending,
+    Finish,
+    Memory,
+    Outcome,
+    Sight,
+    Step,
+    Wait,
+)
+from automation.core.roll import Record
+from automation.engine.backups.acts import perform
+from automation.engine.backups.sight import look
+from automation.ports.errors import BbdcError, Unavailable
+from automation.ports.safe import Safe
+
+SLICE = 1.0
+"""Longest sleep in one piece, in seconds: a signal is heard after it."""
+_OUTLIVES_TROUBLE = frozenset({ActName.UNLOCK, ActName.FIND_TOKEN})
+"""Acts that are tried for as long as ``unlock_patience``: whatever went wrong, users come first."""
+
+Wish = Callable[[], str]
+"""Returns the name of the signal by which the operator asked to stop; empty while nobody did."""
+Tell = Callable[[Record, Memory], None]
+
+
+def nobody_stops() -> str:
+    """Return that no signal came."""
+    return ""
+
+
+def take(
+    safe: Safe,
+    settings: BackupSettings,
+    memory: Memory,
+    *,
+    stop: Wish = nobody_stops,
+    tell: Tell = lambda _record, _memory: None,
+) -> Memory:
+    """Drive a set to its end; the memory that is returned has an outcome.
+
+    Args:
+        safe: the estate.
+        settings: limits and pauses.
+        memory: where to begin: from ``plan``, or out of the journal through ``notes.adopt``.
+        stop: asked before every pass.
+        tell: hears every record that says something new.
+    """
+    safe.journal.write(memory)
+    told: Record | None = None
+    while memory.outcome is None:
+        if (signal := stop()) and not (memory.leave or memory.stopping):
+            memory = notes.leave(memory, signal)
+            safe.journal.write(memory)
+        step = advance(safe, settings, memory)
+        memory = step.memory
+        safe.journal.write(memory)
+        if not step.record.says_the_same_as(told) or step.record.detail != (told.detail if told else ""):
+            tell(step.record, memory)
+            told = step.record
+        if memory.outcome is None:
+            _sleep(safe, step.wait, stop if not (memory.leave or memory.stopping) else nobody_stops)
+    return memory
+
+
+def _sleep(safe: Safe, seconds: float, stop: Wish) -> None:
+    while seconds > 0 and not stop():
+        piece = min(seconds, SLICE)
+        safe.clock.sleep(piece)
+        seconds -= piece
+
+
+def advance(safe: Safe, settings: BackupSettings, memory: Memory) -> Step:
+    """Make one pass: look, decide, act, record.
+
+    Ordinary trouble becomes a record and another pass; trouble that no waiting cures gives the set up, and never the
+    unlock.
+    """
+    seen = Sight(safe.clock.now())
+    try:
+        seen = look(safe, memory)
+    except BbdcError as error:
+        memory = notes.note(memory, replace(seen, at=safe.clock.now()), settings)  # the budget runs on
+        if not memory.stopping:
+            return _trouble(safe, settings, memory, error, doing="look")
+    memory = notes.note(memory, seen, settings)
+    decision = decide(memory, seen, settings)
+    if isinstance(decision, Act):
+        return _act(safe, settings, memory, decision)
+    return _no_act(settings, memory, seen, decision)
+
+
+def _act(safe: Safe, settings: BackupSettings, memory: Memory, act: Act) -> Step:
+    intent = replace(memory, doing=act.name.value)
+    if act.name is ActName.LOCK:
+        intent = replace(intent, asked=memory.asked or safe.clock.now())
+    safe.journal.write(intent)
+    try:
+        done = perform(safe, act, intent)
+    except BbdcError as error:
+        return _trouble(safe, settings, _tried(intent, act), error, doing=act.name.value, act=act)
+    if done.error is not None:
+        return _trouble(safe, settings, done.memory, done.error, doing=act.name.value, act=act)
+    after = replace(done.memory, doing="", trouble_since=None)
+    detail = after.why if after.stopping and not memory.stopping else act.detail
+    return Step(after, Record(safe.clock.now(), "act", act.name.value, after.backup.id, detail), 0.0)
+
+
+def _tried(memory: Memory, act: Act) -> Memory:
+    """Count an unlock whose answer was lost: that nothing is locked afterwards is then our own doing."""
+    if act.name is ActName.UNLOCK:
+        return replace(memory, unlock_tries=memory.unlock_tries + 1)
+    return memory
+
+
+def _no_act(settings: BackupSettings, memory: Memory, seen: Sight, decision: Wait | Finish) -> Step:
+    memory = replace(memory, trouble_since=None)
+    if isinstance(decision, Finish):
+        outcome = decision.outcome
+        memory = replace(memory, outcome=outcome)
+        return Step(memory, Record(seen.at, "finish", outcome.ending.value, outcome.reason, outcome.detail), 0.0)
+    record = Record(seen.at, "wait", decision.gate, memory.backup.id, decision.detail)
+    return Step(memory, record, _pause(settings, memory))
+
+
+def _pause(settings: BackupSettings, memory: Memory) -> float:
+    return settings.lock_poll if memory.locked_out else settings.poll
+
+
+def _trouble(
+    safe: Safe, settings: BackupSettings, memory: Memory, error: BbdcError, *, doing: str, act: Act | None = None
+) -> Step:
+    """Turn an error into another try, or into the end of the set when no waiting cures it; a lock is always freed."""
+    now = safe.clock.now()
+    since = memory.trouble_since if memory.trouble_since is not None else now
+    memory = replace(memory, trouble_since=since, trouble=f"{doing}: {error}")
+    wait = _pause(settings, memory)
+    if isinstance(error, Unavailable) and error.after is not None:
+        wait = max(wait, min(error.after, 5.0) if memory.locked_out else error.after)
+    memory = _give_up(settings, memory, error, now, act)
+    return Step(memory, Record(now, "trouble", name_of(error), memory.backup.id, memory.trouble), wait)
+
+
+def _give_up(settings: BackupSettings, memory: Memory, error: BbdcError, now: float, act: Act | None) -> Memory:
+    since = memory.trouble_since if memory.trouble_since is not None else now
+    if act is not None and act.name in _OUTLIVES_TROUBLE:
+        if now - since < settings.unlock_patience:
+            return memory
+        return replace(memory, outcome=Outcome(Ending.LOCKED, "still_locked", memory.trouble))
+    hopeless = not isinstance(error, Unavailable)
+    if not memory.stopping:
+        lasting = now - since >= settings.trouble_timeout
+        if memory.locked_out:  # a look that fails is repeated while the budget lasts; an act that is refused is not
+            return notes.stop(memory, name_of(error), memory.trouble) if hopeless and act is not None else memory
+        return notes.stop(memory, name_of(error), memory.trouble) if hopeless or lasting else memory
+    if not memory.locked_out and (hopeless or now - since >= settings.trouble_timeout):
+        # Nobody is locked out any more; labels and manifest can wait for `recover`.
+        return replace(memory, outcome=Outcome(Ending.INVALID, memory.stopping, f"{memory.why}; {memory.trouble}"))
+    return memory
+
+
+def name_of(error: BbdcError) -> str:
+    """Return the error's name as records spell it: ``NotAuthenticated`` is ``not_authenticated``."""
+    named = getattr(error, "name", "")
+    if named:
+        return str(named)
+    text = type(error).__name__
+    return "".join(f"_{c.lower()}" if c.isupper() and i else c.lower() for i, c in enumerate(text))
