@@ -19,7 +19,7 @@ from lab.bitbucket.calls import Asked, as_json, carry_out
 from lab.bitbucket.fabric_http import FabricServer
 from lab.bitbucket.faults import CATALOGUE
 from lab.bitbucket.model import Cluster
-from lab.bitbucket.records import Fault, Json, NodeSpec, Settings
+from lab.bitbucket.records import Busy, Fault, Json, NodeSpec, Settings
 from lab.bitbucket.surroundings import Surroundings
 
 LAB_SETTINGS = Settings(
@@ -86,8 +86,10 @@ class Fabric:
             pace = {"terminate_seconds": settings.terminate_seconds, "drain_seconds": settings.drain_seconds}
             return {"uuid": node.uuid, "display_name": settings.display_name, **pace}
 
-    def heartbeat(self, node_id: str, *, tasks: int, users: int) -> Json:
+    def heartbeat(self, node_id: str, *, tasks: int, users: int, busy: Busy | None = None) -> Json:
         """Take a sign of life; return what the node is, shows and has to act out.
+
+        ``busy`` is what a backup's drain waits for; a node that never tells is never waited for.
 
         ``known`` is False for a node that the others have dropped: it has to start again.
         """
@@ -96,7 +98,7 @@ class Fabric:
             if not self.cluster.revive(node_id, now):
                 return {"known": False}
             self._heard[node_id] = now
-            self.cluster.report(node_id, tasks=tasks, users=users)
+            self.cluster.report(node_id, tasks=tasks, users=users, busy=busy)
             return self._condition(node_id, now)
 
     def stop(self, node_id: str, *, drain: float, terminate: float) -> bool:
@@ -220,11 +222,13 @@ class Fabric:
     def _condition(self, node_id: str, now: float) -> Json:
         node = self.cluster.nodes[node_id]
         status = self.cluster.status(node_id, now)
+        locked = self.cluster.is_locked(node_id, now)
         return {
             "known": True,
             "state": node.state.value,
             "status": None if status is None else {"code": status.status, "body": status.body},
-            "locked": self.cluster.is_locked(node_id, now),
+            "locked": locked,
+            "maintenance": self.cluster.maintenance.told(now, locked=locked),
             "banner": self._around.banner,
             "faults": self.cluster.faults.of_node(node_id, node.spec.address),
             "base_url": self.cluster.settings.base_url,

@@ -1,7 +1,7 @@
 """The fabric's HTTP API on loopback, in a thread with an event loop of its own.
 
     POST /nodes/{id}/boot        {address, version, port, name}     -> {uuid, ...};  409 when such a node cannot exist
-    POST /nodes/{id}/heartbeat   {tasks, users}                     -> {known, state, status, locked, faults, ...}
+    POST /nodes/{id}/heartbeat   {tasks, users, git, writes, latch} -> {known, state, status, locked, faults, ...}
     POST /nodes/{id}/stop        {drain, terminate}                 -> {stopping}
     POST /nodes/{id}/drained                                        -> {go}
     POST /nodes/{id}/left                                           -> {}
@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from lab.bitbucket.records import Json, NodeSpec, WorldRefused
+from lab.bitbucket.records import Busy, Json, NodeSpec, WorldRefused
 
 if TYPE_CHECKING:
     from lab.bitbucket.fabric import Fabric
@@ -136,7 +136,9 @@ class FabricServer:
 
     async def _heartbeat(self, request: web.Request) -> web.Response:
         body: Json = await request.json()
-        answer = self._fabric.heartbeat(request.match_info["id"], tasks=int(body["tasks"]), users=int(body["users"]))
+        busy = Busy(int(body["git"]), int(body["writes"]), body.get("latch")) if "git" in body else None
+        tasks, users = int(body["tasks"]), int(body["users"])
+        answer = self._fabric.heartbeat(request.match_info["id"], tasks=tasks, users=users, busy=busy)
         return web.json_response(answer)
 
     async def _stop(self, request: web.Request) -> web.Response:

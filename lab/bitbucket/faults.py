@@ -54,7 +54,20 @@ CATALOGUE: Mapping[str, FaultKind] = {
     "health_check": FaultKind("a health check fails", params={"name": "Database", "severity": "critical"}),
     "incompatible_app": FaultKind("an enabled app does not run on the new version", params={"name": "Branch Painter"}),
     "mesh_offline": FaultKind("a Mesh node is OFFLINE", params={"mesh": 1}),
-    "drain_never": FaultKind("maintenance: Git processes never drain"),
+    "mesh_inconsistent": FaultKind("replicas on Mesh nodes are inconsistent", params={"repositories": 1}),
+    "drain_never": FaultKind(
+        "maintenance: never drains; what: scm (Git processes) or database", params={"what": "scm"}
+    ),
+    "task_cancelled": FaultKind(
+        "maintenance: an administrator cancels the backup task; at: started or drained",
+        params={"at": "started"},
+        times=1,
+    ),
+    "lock_lost": FaultKind(
+        "maintenance: the lock is gone, as after a restart of all nodes; at: locked, started or drained",
+        params={"at": "locked"},
+        times=1,
+    ),
     "busy_status": FaultKind("/status closes without an answer", where="node"),
     "slow": FaultKind("every answer takes longer", where="node", params={"seconds": 1.0, "path": "/"}),
     "hang": FaultKind("requests are taken and never answered", where="node", params={"path": "/"}),

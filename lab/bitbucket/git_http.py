@@ -18,7 +18,8 @@ from functools import lru_cache
 
 from aiohttp import web
 
-from lab.bitbucket.here import HERE, Here
+from lab.bitbucket.here import HERE
+from lab.bitbucket.processes import see_off
 from lab.bitbucket.receive import PushWatcher
 from lab.bitbucket.refusals import Refusal
 from lab.bitbucket.rest import find_repository
@@ -28,15 +29,18 @@ from lab.bitbucket.store import Repository, User
 
 _LOG = logging.getLogger(__name__)
 _CHUNK = 64 * 1024
-_GOODBYE_SECONDS = 5.0
 _SERVICES = ("git-upload-pack", "git-receive-pack")
 
 
 @dataclass(frozen=True, slots=True)
-class _Push:
-    watcher: PushWatcher
+class _Asked:
+    request: web.Request
+    path: str
+    """Path within the repository, as the CGI program wants it."""
     repository: Repository
     user: User
+    push: PushWatcher | None
+    """Reads along with a push; None for a clone, a fetch, or the list of references."""
 
 
 def routes() -> list[web.RouteDef]:
@@ -64,31 +68,39 @@ async def service(request: web.Request) -> web.StreamResponse:
 async def _serve(request: web.Request, path: str, push: PushWatcher | None) -> web.StreamResponse:
     user = need_user(request)
     repository = find_repository(request)
-    here = request.app[HERE]
+    if not repository.available:
+        raise Refusal.of(503, f"Repository {repository.project.key}/{repository.slug} is offline.")
+    asked = _Asked(request, path, repository, user, push)
+    with request.app[HERE].gate.git(writes=push is not None):
+        return await _run(asked)
+
+
+async def _run(asked: _Asked) -> web.StreamResponse:
     process = await asyncio.create_subprocess_exec(
         _backend(),
-        env=_environment(request, here, repository, user, path),
+        env=_environment(asked),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         limit=_CHUNK,
+        start_new_session=True,
     )
     complaints = asyncio.create_task(_read_all(process.stderr))
-    feeding = asyncio.create_task(_feed(request, process, push))
+    feeding = asyncio.create_task(_feed(asked.request, process, asked.push))
     try:
         response = await _head(process)
-        if push is None:
-            await _stream(request, response, process)
+        if asked.push is None:
+            await _stream(asked.request, response, process)
         else:
-            await _finish_push(request, response, process, _Push(push, repository, user))
+            await _finish_push(asked, asked.push, response, process)
         return response
     finally:
         feeding.cancel()
-        await _end(process)
+        await see_off(process)
         if text := (await complaints).strip():
-            _LOG.warning(
-                "git %s %s/%s: %s", path, repository.project.key, repository.slug, text.decode(errors="replace")
-            )
+            repository = asked.repository
+            where = f"{repository.project.key}/{repository.slug}"
+            _LOG.warning("git %s %s: %s", asked.path, where, text.decode(errors="replace"))
 
 
 @lru_cache(maxsize=1)
@@ -110,13 +122,14 @@ def warm_up() -> None:
     _backend()
 
 
-def _environment(request: web.Request, here: Here, repository: Repository, user: User, path: str) -> dict[str, str]:
+def _environment(asked: _Asked) -> dict[str, str]:
+    request, user = asked.request, asked.user
     protocol = request.headers.get("Git-Protocol", "")
     return GIT_ENVIRONMENT | {
         "PATH": os.environ.get("PATH", "/usr/bin:/bin"),
-        "GIT_PROJECT_ROOT": str(here.store.repositories_home),
+        "GIT_PROJECT_ROOT": str(request.app[HERE].store.repositories_home),
         "GIT_HTTP_EXPORT_ALL": "1",
-        "PATH_INFO": f"/{repository.id}/{path}",
+        "PATH_INFO": f"/{asked.repository.id}/{asked.path}",
         "REQUEST_METHOD": request.method,
         "QUERY_STRING": request.query_string,
         "CONTENT_TYPE": request.headers.get("Content-Type", ""),
@@ -171,15 +184,16 @@ async def _stream(request: web.Request, response: web.StreamResponse, process: a
 
 
 async def _finish_push(
-    request: web.Request, response: web.StreamResponse, process: asyncio.subprocess.Process, push: _Push
+    asked: _Asked, watcher: PushWatcher, response: web.StreamResponse, process: asyncio.subprocess.Process
 ) -> None:
     """Hold Git's report back until what it reports is in the database."""
+    request = asked.request
     report = await _read_all(process.stdout)
-    push.watcher.answered(report)
-    if accepted := push.watcher.accepted():
+    watcher.answered(report)
+    if accepted := watcher.accepted():
         here = request.app[HERE]
         await asyncio.to_thread(
-            here.store.record_push, push.repository.id, push.user.name, accepted, time.time(), here.config.id
+            here.store.record_push, asked.repository.id, asked.user.name, accepted, time.time(), here.config.id
         )
     response.content_length = len(report)
     await response.prepare(request)
@@ -191,20 +205,3 @@ async def _read_all(stream: asyncio.StreamReader | None) -> bytes:
     if stream is None:
         raise RuntimeError("the process was started without a pipe")
     return await stream.read()
-
-
-async def _end(process: asyncio.subprocess.Process) -> None:
-    """See the process off; one that is cut short gets the chance to remove its lock files."""
-    if process.stdin is not None:
-        process.stdin.close()
-    if process.returncode is None:
-        with contextlib.suppress(ProcessLookupError, TimeoutError):
-            await asyncio.wait_for(process.wait(), _GOODBYE_SECONDS / 10)
-    if process.returncode is None:
-        with contextlib.suppress(ProcessLookupError):
-            process.terminate()
-        try:
-            await asyncio.wait_for(process.wait(), _GOODBYE_SECONDS)
-        except TimeoutError:
-            process.kill()
-            await process.wait()

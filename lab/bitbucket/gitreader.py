@@ -8,6 +8,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from lab.bitbucket.gate import Gate
+from lab.bitbucket.processes import see_off
 from lab.bitbucket.seeding import GIT_ENVIRONMENT
 
 _LEAST_SECONDS = 1.0
@@ -55,7 +57,9 @@ class _Cached:
 class GitReader:
     """Reads repositories below one directory."""
 
-    def __init__(self) -> None:
+    def __init__(self, gate: Gate | None = None) -> None:
+        """``gate`` is what every Git process has to pass; None for one that is always open."""
+        self._gate = gate or Gate()
         self._cache: dict[Path, _Cached] = {}
         self._reading: dict[Path, asyncio.Task[Summary]] = {}
 
@@ -78,10 +82,11 @@ class GitReader:
         """Return commits reachable from ``revision``, newest first.
 
         Raises:
-            GitFailed: there is no such revision.
+            GitFailed: there is no such revision; Latched: no Git process may begin.
         """
         arguments = ("log", f"--format={_FORMAT}", f"--skip={skip}", f"--max-count={limit}", "--end-of-options")
-        return _parse(await _git(path, *arguments, revision, "--"))
+        with self._gate.git():
+            return _parse(await _git(path, *arguments, revision, "--"))
 
     async def _read(self, path: Path) -> Summary:
         signature = _signature(path)
@@ -136,8 +141,12 @@ async def _git(path: Path, *arguments: str) -> str:
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
+        start_new_session=True,
     )
-    output, problem = await process.communicate()
+    try:
+        output, problem = await process.communicate()
+    finally:
+        await see_off(process)
     if process.returncode:
         raise GitFailed(problem.decode(errors="replace").strip())
     return output.decode(errors="replace")

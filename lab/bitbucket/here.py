@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from aiohttp import web
 
+from lab.bitbucket.gate import Gate
 from lab.bitbucket.gitreader import GitReader
 from lab.bitbucket.link import Link
 from lab.bitbucket.records import Json
@@ -40,6 +42,8 @@ class NodeConfig:
     grace_seconds: float = 30.0
     """How long a graceful stop waits for open requests."""
     heartbeat_seconds: float = 0.25
+    log: Path | None = None
+    """Where its logs go; None for ``log`` in ``home``."""
 
     @classmethod
     def read(cls, file: Path) -> NodeConfig:
@@ -49,8 +53,8 @@ class NodeConfig:
             TypeError: a field is missing or unknown.
         """
         fields: Json = json.loads(file.read_text())
-        for name in ("fabric_token_file", "shared", "database", "home"):
-            if name in fields:
+        for name in ("fabric_token_file", "shared", "database", "home", "log"):
+            if fields.get(name) is not None:
                 fields[name] = Path(fields[name])
         return cls(**fields)
 
@@ -64,12 +68,16 @@ class Here:
     link: Link
     git: GitReader
     session_key: bytes
+    gate: Gate
+    """What every Git process and every change of the database has to pass."""
     condition: Json = field(default_factory=lambda: {"state": "STARTING", "faults": []})
     """The fabric's last answer to a heartbeat."""
     display_name: str = "Bitbucket"
     uuid: str = ""
     open_requests: int = 0
     stopping: bool = False
+    refresh: Callable[[], Awaitable[None]] | None = None
+    """Sends a heartbeat now: after a call that changed the cluster, this node knows at once what it changed."""
     idle: asyncio.Event = field(default_factory=asyncio.Event)
     """Set while no request is open."""
     _seen: dict[str, float] = field(default_factory=dict)

@@ -11,7 +11,7 @@ from random import Random
 from lab.bitbucket import consistency, joining
 from lab.bitbucket.faults import FaultBook
 from lab.bitbucket.maintenance import Maintenance
-from lab.bitbucket.records import Fault, Node, NodeSpec, Settings, State
+from lab.bitbucket.records import Busy, Fault, Node, NodeSpec, Settings, State
 from lab.bitbucket.view import Window
 
 
@@ -22,9 +22,9 @@ class Life:
         self.settings = settings or Settings()
         self.random = Random(seed)  # noqa: S311 -- chance that can be repeated is the point; nothing here is a secret
         self.faults = FaultBook()
-        self.maintenance = Maintenance(self.settings, self.random, self.faults)
         self.nodes: dict[str, Node] = {}
         """Live and just crashed nodes by the machine's handle, in order of their start."""
+        self.maintenance = Maintenance(self.settings, self.random, self.faults, self.nodes)
         self.window: Window | None = None
         """Upgrade mode; None while it is off."""
         self.tasks_due: float | None = None
@@ -130,11 +130,14 @@ class Life:
         """Change how the cluster behaves from now on."""
         self.settings = self.maintenance.settings = settings
 
-    def report(self, node_id: str, *, tasks: int, users: int) -> None:
-        """Take a node's own count of running tasks and active users; nothing for a node that is gone."""
+    def report(self, node_id: str, *, tasks: int, users: int, busy: Busy | None = None) -> None:
+        """Take a node's own count of running tasks, active users and what a backup has to wait for."""
         node = self.nodes.get(node_id)
-        if node is not None:
-            node.tasks, node.users = max(tasks, 0), max(users, 0)
+        if node is None:
+            return
+        node.tasks, node.users = max(tasks, 0), max(users, 0)
+        if busy is not None:
+            node.git, node.writes, node.latch = busy.git, busy.writes, busy.latch
 
     def fault(self, name: str, *, node: str = "*", times: int | None = None, **params: object) -> Fault:
         """Switch a fault of the catalogue on; see `lab.bitbucket.faults`."""
@@ -157,6 +160,7 @@ class Life:
             self._reckon()
         if "error" in self.faults:
             self._strike(now)
+        self.maintenance.strike(now)
 
     def _strike(self, now: float) -> None:
         """Act out the fault `error` on the first running node that it names."""

@@ -43,9 +43,9 @@ class Link:
             f"{self._root}/boot", {"address": address, "version": version, "port": port, "name": name}
         )
 
-    async def heartbeat(self, *, tasks: int, users: int) -> Json:
-        """Give a sign of life; return what the node is now."""
-        return await self._post(f"{self._root}/heartbeat", {"tasks": tasks, "users": users})
+    async def heartbeat(self, *, tasks: int, users: int, busy: Json) -> Json:
+        """Give a sign of life and tell what runs (`lab.bitbucket.gate`); return what the node is now."""
+        return await self._post(f"{self._root}/heartbeat", {"tasks": tasks, "users": users} | busy)
 
     async def stop(self, *, drain: float, terminate: float) -> None:
         """Tell that this node has begun to stop."""

@@ -13,11 +13,14 @@ import os
 import signal
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 from aiohttp import web
 
 from lab.bitbucket import git_http
+from lab.bitbucket.announcements import Announcements
+from lab.bitbucket.gate import Gate
 from lab.bitbucket.gitreader import GitReader
 from lab.bitbucket.here import Here, NodeConfig
 from lab.bitbucket.link import FabricGone, FabricRefused, Link
@@ -41,14 +44,17 @@ class NodeProcess:
         self._parent = os.getppid()
         self._asked_to_stop = asyncio.Event()
         self._pace: Json = {}
+        self._one_at_a_time = asyncio.Lock()
+        self._announcements = Announcements()
 
     async def run(self) -> int:
         """Start, serve until told to stop, stop; return the exit code."""
         config = self._config
-        store = Store(config.database, config.shared)
+        gate = Gate()
+        store = Store(config.database, config.shared, gate)
         try:
             async with Link(config.fabric_url, config.fabric_token_file, config.id) as link:
-                here = Here(config, store, link, GitReader(), session_key(config.shared))
+                here = Here(config, store, link, GitReader(gate), session_key(config.shared), gate)
                 return await self._live(here)
         finally:
             store.close()
@@ -58,6 +64,7 @@ class NodeProcess:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._asked_to_stop.set)
         git_http.warm_up()
+        here.refresh = partial(self._one_beat, here)
         runner = web.AppRunner(application(here), access_log=None, shutdown_timeout=here.config.grace_seconds)
         await runner.setup()
         site = web.TCPSite(runner, here.config.address, here.config.http_port, reuse_address=True)
@@ -102,14 +109,22 @@ class NodeProcess:
             await asyncio.sleep(here.config.heartbeat_seconds)
 
     async def _one_beat(self, here: Here) -> None:
-        told = await here.link.heartbeat(tasks=here.open_requests, users=here.active_users())
-        if told["known"]:
-            if told["state"] != here.condition["state"]:
-                _LOG.info("%s is %s", here.config.id, told["state"])
-            here.condition = told
-        elif not here.stopping:
+        async with self._one_at_a_time:
+            busy = here.gate.counts()
+            told = await here.link.heartbeat(tasks=here.open_requests, users=here.active_users(), busy=busy)
+            if told["known"]:
+                self._learn(here, told)
+                return
+        if not here.stopping:
             _LOG.warning("the other nodes had given this one up; it joins again")
             await self._boot(here)
+
+    def _learn(self, here: Here, told: Json) -> None:
+        if told["state"] != here.condition["state"]:
+            _LOG.info("%s is %s", here.config.id, told["state"])
+        here.gate.latch(told["maintenance"]["latch"])
+        self._announcements.hear(told["maintenance"])
+        here.condition = told
 
     async def _wait_for_the_end(self, beating: asyncio.Task[None]) -> None:
         stopping = asyncio.create_task(self._asked_to_stop.wait())
@@ -136,8 +151,7 @@ class NodeProcess:
         _LOG.info("stopped with %d open requests", here.open_requests)
 
 
-def _log_to(home: Path) -> None:
-    folder = home / "log"
+def _log_to(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     lines = logging.Formatter("%(asctime)s %(levelname)s [%(name)s] %(message)s")
     for name, file in (("", "atlassian-bitbucket.log"), ("lab.bitbucket.access", "atlassian-bitbucket-access.log")):
@@ -155,7 +169,7 @@ def main(arguments: list[str]) -> int:
         sys.stderr.write("usage: python -m lab.bitbucket.node node.json\n")
         return 2
     config = NodeConfig.read(Path(arguments[0]))
-    _log_to(config.home)
+    _log_to(config.log or config.home / "log")
     if sys.version_info < (3, 12):  # newer ones use pidfd by themselves; threads would cost more than Git does
         asyncio.get_event_loop_policy().set_child_watcher(asyncio.PidfdChildWatcher())
     try:

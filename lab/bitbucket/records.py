@@ -174,11 +174,29 @@ class Node:
     active_since: float | None = None
     tasks: int = 0
     users: int = 0
+    git: int | None = None
+    """Git processes that run on it by its own count; None for a node that never told (in virtual time none does)."""
+    writes: int = 0
+    """Changes of the database that it has begun, by its own count."""
+    latch: str | None = None
+    """The backup task for which it lets nothing new begin, as it said last."""
 
     @property
     def answers(self) -> bool:
         """True while its process takes HTTP requests as a member of a cluster."""
         return not self.dead and self.state in (State.ACTIVE, State.DRAINING)
+
+
+@dataclass(frozen=True, slots=True)
+class Busy:
+    """What a node says of itself that a backup's drain has to wait for."""
+
+    git: int
+    """Git processes that run."""
+    writes: int
+    """Changes of the database that have begun and not ended."""
+    latch: str | None
+    """The backup task for which nothing new begins there; None while its gate is open."""
 
 
 @dataclass(frozen=True, slots=True)

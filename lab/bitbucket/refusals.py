@@ -16,6 +16,9 @@ NO_USER = "com.atlassian.bitbucket.user.NoSuchUserException"
 NO_COMMIT = "com.atlassian.bitbucket.commit.NoSuchCommitException"
 INVALID = "com.atlassian.bitbucket.validation.ArgumentValidationException"
 TAKEN = "com.atlassian.bitbucket.IntegrityException"
+LOCKED = "com.atlassian.bitbucket.maintenance.MaintenanceModeException"
+UNDER_MAINTENANCE = "Bitbucket is currently under maintenance."
+"""What users are told while the cluster is locked, in whichever form; the exception's name is inferred."""
 
 
 class Refusal(Exception):
@@ -51,6 +54,19 @@ class Refusal(Exception):
             content_type="text/html",
             text=f"<!doctype html><title>Bitbucket</title><h1>{self.reply.status}</h1><p>{html.escape(message)}</p>",
         )
+
+
+def locked(path: str) -> web.Response:
+    """Return what users get while the cluster is locked: JSON for programs, a line for Git, a page for people."""
+    if path.startswith(("/rest/", "/mvc/")):
+        return answer(errors(503, UNDER_MAINTENANCE, LOCKED))
+    if path.startswith("/scm/"):
+        return web.Response(status=503, text=f"{UNDER_MAINTENANCE}\n")
+    page = (
+        '<!doctype html><html lang="en"><head><title>Maintenance - Bitbucket</title></head><body class="maintenance">'
+        f"<h1>Maintenance</h1><p>{UNDER_MAINTENANCE} Please try again later.</p></body></html>"
+    )
+    return web.Response(status=503, content_type="text/html", text=page)
 
 
 def answer(reply: Reply, headers: dict[str, str] | None = None) -> web.Response:

@@ -14,6 +14,8 @@ from lab.bitbucket.refusals import INVALID, Refusal, answer
 from lab.bitbucket.security import need_sysadmin
 
 _API = "/rest/api/{api:latest|1\\.0}/admin"
+_CHANGES_THE_NODES = frozenset(f"maintenance.{call}" for call in ("lock", "unlock", "backup", "progress", "cancel"))
+"""Calls after which the node that answers shall know at once what the others hear with their next heartbeat."""
 MAINTENANCE_TOKEN = "X-Atlassian-Maintenance-Token"  # noqa: S105 -- a header's name
 
 
@@ -175,7 +177,10 @@ async def progress(request: web.Request) -> web.Response:
 
 async def _ask(request: web.Request, name: str, **args: object) -> web.Response:
     passed: Json = dict(args)
-    reply, delay = await request.app[HERE].link.call(name, passed)
+    here = request.app[HERE]
+    reply, delay = await here.link.call(name, passed)
+    if name in _CHANGES_THE_NODES and here.refresh is not None:
+        await here.refresh()
     if delay:
         await asyncio.sleep(delay)
     return answer(reply)

@@ -11,11 +11,11 @@ from urllib.parse import quote
 from aiohttp import web
 
 from lab.bitbucket import git_http, pages, rest, rest_admin
+from lab.bitbucket.gate import Latched
 from lab.bitbucket.here import HERE, Here, user_of
 from lab.bitbucket.link import FabricGone, FabricRefused
 from lab.bitbucket.records import Json
-from lab.bitbucket.refusals import Refusal
-from lab.bitbucket.rest_admin import MAINTENANCE_TOKEN
+from lab.bitbucket.refusals import Refusal, locked
 from lab.bitbucket.security import attach, identify, refuse_forgery
 
 _LOG = logging.getLogger(__name__)
@@ -124,6 +124,8 @@ async def forgiving(request: web.Request, handler: Handler) -> web.StreamRespons
         return await handler(request)
     except Refusal as refusal:
         return _refused(request, refusal)
+    except Latched:
+        return locked(request.path)
     except web.HTTPException as error:
         if error.status < 400:
             raise
@@ -149,16 +151,13 @@ async def admitted(request: web.Request, handler: Handler) -> web.StreamResponse
     if here.state not in ("ACTIVE", "DRAINING"):
         code = 500 if here.state == "ERROR" else 503
         raise Refusal.of(code, f"Bitbucket is not available on this node: {here.state}.")
+    if here.condition.get("locked") and not _is_maintenance(request.path):
+        return locked(request.path)  # before anybody is asked who they are: the database may be latched
     refuse_forgery(request)
     attach(request, identify(request))
-    if here.condition.get("locked") and not _may_pass_the_lock(request):
-        raise Refusal.of(503, "Bitbucket is currently under maintenance.")
     return await handler(request)
 
 
-def _may_pass_the_lock(request: web.Request) -> bool:
-    """Tell whether a request belongs to the maintenance that the cluster is locked for."""
-    return request.path.startswith("/mvc/maintenance") or (
-        request.path.startswith("/mvc/admin/backups")
-        and (MAINTENANCE_TOKEN in request.headers or "token" in request.query)
-    )
+def _is_maintenance(path: str) -> bool:
+    """Tell whether a path belongs to the maintenance that the cluster is locked for."""
+    return any(path == root or path.startswith(f"{root}/") for root in ("/mvc/maintenance", "/mvc/admin/backups"))

@@ -15,7 +15,10 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from lab.bitbucket.gate import Latched
+from lab.bitbucket.processes import see_off
 from lab.bitbucket.receive import PushWatcher
+from lab.bitbucket.refusals import UNDER_MAINTENANCE
 from lab.bitbucket.secured import made_once
 from lab.bitbucket.seeding import GIT_ENVIRONMENT
 from lab.bitbucket.store import Repository, User
@@ -85,14 +88,27 @@ class SshDoor:
     async def _run(self, process: Any) -> int:
         here, user = self._here, process.get_extra_info(_USER)
         service, repository = self._understand(process.command or "")
-        problem = "" if repository else "Repository not found. The requested repository does not exist."
-        if here.state not in ("ACTIVE", "DRAINING") or here.condition.get("locked"):
-            problem = "Bitbucket is currently unavailable."
+        problem = self._problem(repository)
         if repository is None or problem:
             process.stderr.write(f"{problem}\n".encode())
             return 1
         here.saw(user)
-        return await _git(_Session(here, process, repository, user), service)
+        try:
+            with here.gate.git(writes=service == "git-receive-pack"):
+                return await _git(_Session(here, process, repository, user), service)
+        except Latched:
+            process.stderr.write(f"{UNDER_MAINTENANCE}\n".encode())
+            return 1
+
+    def _problem(self, repository: Repository | None) -> str:
+        """Return why a command is refused; empty when it is not."""
+        if self._here.condition.get("locked"):
+            return UNDER_MAINTENANCE
+        if self._here.state not in ("ACTIVE", "DRAINING"):
+            return "Bitbucket is currently unavailable."
+        if repository is None:
+            return "Repository not found. The requested repository does not exist."
+        return "" if repository.available else "The repository is offline."
 
     def _understand(self, command: str) -> tuple[str, Repository | None]:
         try:
@@ -165,6 +181,7 @@ async def _git(session: _Session, service: str) -> int:
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
+        start_new_session=True,
     )
     push = PushWatcher(advertised=True) if service == "git-receive-pack" else None
     feeding = asyncio.create_task(_feed(client, git, push))
@@ -179,10 +196,7 @@ async def _git(session: _Session, service: str) -> int:
     finally:
         feeding.cancel()
         complaining.cancel()
-        if git.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                git.terminate()
-            await git.wait()
+        await see_off(git)
 
 
 async def _feed(client: Any, git: asyncio.subprocess.Process, push: PushWatcher | None) -> None:

@@ -1,7 +1,7 @@
 """The shared database and shared home of one cluster: what all nodes have in common and must never lose.
 
-The database is SQLite in WAL mode, so that several node processes can use it at once. Passwords are kept salted and
-stretched, access tokens as digests. Repositories are bare Git repositories at ``{shared}/data/repositories/{id}``.
+Passwords are kept salted and stretched, access tokens as digests. Repositories are
+bare Git repositories at ``{shared}/data/repositories/{id}``.
 """
 
 from __future__ import annotations
@@ -12,36 +12,16 @@ import os
 import secrets
 import shutil
 import sqlite3
-import threading
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lab.bitbucket.database import Database
+from lab.bitbucket.gate import Gate
 from lab.bitbucket.records import WorldRefused
+from lab.bitbucket.schema import AVAILABLE
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS users (
-    id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, display_name TEXT NOT NULL, email TEXT NOT NULL,
-    salt BLOB NOT NULL, password BLOB NOT NULL, sysadmin INTEGER NOT NULL DEFAULT 0,
-    failed_logins INTEGER NOT NULL DEFAULT 0);
-CREATE TABLE IF NOT EXISTS tokens (
-    id INTEGER PRIMARY KEY, user_id INTEGER NOT NULL REFERENCES users(id), name TEXT NOT NULL,
-    digest BLOB NOT NULL UNIQUE);
-CREATE TABLE IF NOT EXISTS ssh_keys (
-    id INTEGER PRIMARY KEY, user_id INTEGER NOT NULL REFERENCES users(id), key TEXT NOT NULL UNIQUE);
-CREATE TABLE IF NOT EXISTS projects (
-    id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, name TEXT NOT NULL UNIQUE, description TEXT NOT NULL DEFAULT '',
-    public INTEGER NOT NULL DEFAULT 0);
-CREATE TABLE IF NOT EXISTS repositories (
-    id INTEGER PRIMARY KEY, project_id INTEGER NOT NULL REFERENCES projects(id), slug TEXT NOT NULL,
-    name TEXT NOT NULL, description TEXT NOT NULL DEFAULT '', created REAL NOT NULL, UNIQUE (project_id, slug));
-CREATE TABLE IF NOT EXISTS activity (
-    id INTEGER PRIMARY KEY, repository_id INTEGER NOT NULL REFERENCES repositories(id), user TEXT NOT NULL,
-    ref TEXT NOT NULL, old TEXT NOT NULL, new TEXT NOT NULL, at REAL NOT NULL, node TEXT NOT NULL);
-CREATE INDEX IF NOT EXISTS activity_of_repository ON activity (repository_id, id);
-"""
 _STRETCH = 20_000
 """PBKDF2 rounds: enough for passwords that live as long as a lab."""
 CAPTCHA_AFTER = 5
@@ -90,7 +70,14 @@ class Repository:
     slug: str
     name: str
     description: str
+    state: int
+    """0 for AVAILABLE, 3 for OFFLINE: the row is there, its directory is not."""
     project: Project
+
+    @property
+    def available(self) -> bool:
+        """True unless its directory was missing when that was looked for."""
+        return self.state == AVAILABLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,29 +101,23 @@ class Activity:
 
 
 _PROJECT = "p.id, p.key, p.name, p.description, p.public"
-_REPOSITORY = f"r.id, r.slug, r.name, r.description, {_PROJECT}"
+_REPOSITORY = f"r.id, r.slug, r.name, r.description, r.state, {_PROJECT}"
 _FROM = "FROM repositories r JOIN projects p ON p.id = r.project_id"
 
 
 class Store:
     """One process's door to the shared database; safe to use from several threads."""
 
-    def __init__(self, database: Path, shared: Path) -> None:
-        self._guard = threading.RLock()
+    def __init__(self, database: Path, shared: Path, gate: Gate | None = None) -> None:
+        """Open the database and the repositories; ``gate`` is what every change has to pass (None: always open)."""
         self.shared = shared
         self.repositories_home = shared / "data" / "repositories"
         self.repositories_home.mkdir(parents=True, exist_ok=True)
-        database.parent.mkdir(parents=True, exist_ok=True)
-        self._db = sqlite3.connect(database, timeout=20.0, isolation_level=None, check_same_thread=False)
-        self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute("PRAGMA synchronous = NORMAL")
-        self._db.execute("PRAGMA foreign_keys = ON")
-        self._db.executescript(_SCHEMA)
+        self.database = Database(database, gate)
 
     def close(self) -> None:
         """Close the connection."""
-        with self._guard:
-            self._db.close()
+        self.database.close()
 
     def path(self, repository: int) -> Path:
         """Return where the bare repository with this id lies."""
@@ -148,7 +129,7 @@ class Store:
         """Create an account, or give an existing one this password and right."""
         salt = os.urandom(16)
         row = (name, display_name or name.title(), f"{name}@example.com", salt, _stretched(password, salt), sysadmin)
-        with self._write() as db:
+        with self.database.write() as db:
             db.execute(
                 "INSERT INTO users (name, display_name, email, salt, password, sysadmin) VALUES (?, ?, ?, ?, ?, ?) "
                 "ON CONFLICT (name) DO UPDATE SET salt = excluded.salt, password = excluded.password, "
@@ -163,7 +144,7 @@ class Store:
         """Create an access token for ``user``, or make it the given one; return it."""
         token = token or f"BBDC-{secrets.token_urlsafe(33)}"
         owner = self._known_user(user)
-        with self._write() as db:
+        with self.database.write() as db:
             db.execute("DELETE FROM tokens WHERE user_id = ? AND name = ?", (owner.id, name))
             db.execute("INSERT INTO tokens (user_id, name, digest) VALUES (?, ?, ?)", (owner.id, name, _digest(token)))
         return token
@@ -171,7 +152,7 @@ class Store:
     def put_ssh_key(self, user: str, key: str) -> None:
         """Let ``user`` log in over SSH with this public key (OpenSSH's one-line form)."""
         algorithm, material = key.split()[:2]
-        with self._write() as db:
+        with self.database.write() as db:
             db.execute(
                 "INSERT OR REPLACE INTO ssh_keys (user_id, key) VALUES (?, ?)",
                 (self._known_user(user).id, f"{algorithm} {material}"),
@@ -179,39 +160,44 @@ class Store:
 
     def user(self, name: str) -> User | None:
         """Return the account called ``name``."""
-        return _user(self._one("SELECT id, name, display_name, email, sysadmin FROM users WHERE name = ?", name))
+        query = "SELECT id, name, display_name, email, sysadmin FROM users WHERE name = ?"
+        return _user(self.database.one(query, name))
 
     def users(self) -> list[User]:
         """Return all accounts by name."""
-        rows = self._all("SELECT id, name, display_name, email, sysadmin FROM users ORDER BY name")
+        rows = self.database.all("SELECT id, name, display_name, email, sysadmin FROM users ORDER BY name")
         return [user for row in rows if (user := _user(row))]
 
     def check_password(self, name: str, password: str) -> User | None:
         """Return the account when the password is right; a wrong one is counted."""
-        row = self._one("SELECT salt, password FROM users WHERE name = ?", name)
+        row = self.database.one("SELECT salt, password FROM users WHERE name = ?", name)
         if row is None:
             return None
         if not hmac.compare_digest(_stretched(password, row[0]), row[1]):
-            with self._write() as db:
+            if self.database.latched:
+                return None  # a backup is being made: not even this may be written
+            with self.database.write() as db:
                 db.execute("UPDATE users SET failed_logins = failed_logins + 1 WHERE name = ?", (name,))
             return None
         return self.user(name)
 
     def needs_captcha(self, name: str) -> bool:
         """Tell whether the account is locked for passwords outside the log-in page."""
-        row = self._one("SELECT failed_logins FROM users WHERE name = ?", name)
+        row = self.database.one("SELECT failed_logins FROM users WHERE name = ?", name)
         return row is not None and row[0] >= CAPTCHA_AFTER
 
     def forgive(self, name: str) -> None:
-        """Forget failed log-ins, as a successful log-in does."""
-        if (row := self._one("SELECT failed_logins FROM users WHERE name = ?", name)) and row[0]:
-            with self._write() as db:
+        """Forget failed log-ins, as a successful log-in does; later, when a backup is being made."""
+        if self.database.latched:
+            return
+        if (row := self.database.one("SELECT failed_logins FROM users WHERE name = ?", name)) and row[0]:
+            with self.database.write() as db:
                 db.execute("UPDATE users SET failed_logins = 0 WHERE name = ?", (name,))
 
     def user_of_token(self, token: str) -> User | None:
         """Return the account that an access token stands for."""
         return _user(
-            self._one(
+            self.database.one(
                 "SELECT u.id, u.name, u.display_name, u.email, u.sysadmin FROM tokens t "
                 "JOIN users u ON u.id = t.user_id WHERE t.digest = ?",
                 _digest(token),
@@ -222,7 +208,7 @@ class Store:
         """Return the account that a public key belongs to."""
         algorithm, material = key.split()[:2]
         return _user(
-            self._one(
+            self.database.one(
                 "SELECT u.id, u.name, u.display_name, u.email, u.sysadmin FROM ssh_keys k "
                 "JOIN users u ON u.id = k.user_id WHERE k.key = ?",
                 f"{algorithm} {material}",
@@ -233,12 +219,12 @@ class Store:
 
     def projects(self) -> list[Project]:
         """Return all projects by name."""
-        rows = self._all(f"SELECT {_PROJECT} FROM projects p ORDER BY p.name COLLATE NOCASE")  # noqa: S608 -- ours
+        rows = self.database.all(f"SELECT {_PROJECT} FROM projects p ORDER BY p.name COLLATE NOCASE")  # noqa: S608 -- ours
         return [_project(row) for row in rows]
 
     def project(self, key: str) -> Project | None:
         """Return the project with this key, in whichever case."""
-        row = self._one(f"SELECT {_PROJECT} FROM projects p WHERE p.key = ?", key.upper())  # noqa: S608 -- ours
+        row = self.database.one(f"SELECT {_PROJECT} FROM projects p WHERE p.key = ?", key.upper())  # noqa: S608 -- ours
         return _project(row) if row else None
 
     def create_project(self, key: str, name: str, description: str = "", *, public: bool = False) -> Project:
@@ -248,7 +234,7 @@ class Store:
             WorldRefused: key or name are taken.
         """
         try:
-            with self._write() as db:
+            with self.database.write() as db:
                 db.execute(
                     "INSERT INTO projects (key, name, description, public) VALUES (?, ?, ?, ?)",
                     (key.upper(), name, description, public),
@@ -263,14 +249,14 @@ class Store:
         """Return all repositories, or those of one project, by project and slug."""
         order = "ORDER BY p.name COLLATE NOCASE, r.slug"
         if project is None:
-            return [_repository(row) for row in self._all(f"SELECT {_REPOSITORY} {_FROM} {order}")]
-        rows = self._all(f"SELECT {_REPOSITORY} {_FROM} WHERE p.id = ? {order}", project.id)
+            return [_repository(row) for row in self.database.all(f"SELECT {_REPOSITORY} {_FROM} {order}")]
+        rows = self.database.all(f"SELECT {_REPOSITORY} {_FROM} WHERE p.id = ? {order}", project.id)
         return [_repository(row) for row in rows]
 
     def repository(self, key: str, slug: str) -> Repository | None:
         """Return the repository under ``/projects/{key}/repos/{slug}``, in whichever case."""
         query = f"SELECT {_REPOSITORY} {_FROM} WHERE p.key = ? AND r.slug = ?"
-        row = self._one(query, key.upper(), slug.lower())
+        row = self.database.one(query, key.upper(), slug.lower())
         return _repository(row) if row else None
 
     def create_repository(self, project: Project, slug: str, name: str, at: float, description: str = "") -> Repository:
@@ -281,7 +267,7 @@ class Store:
         """
         path: Path | None = None
         try:
-            with self._write() as db:
+            with self.database.write() as db:
                 cursor = db.execute(
                     "INSERT INTO repositories (project_id, slug, name, description, created) VALUES (?, ?, ?, ?, ?)",
                     (project.id, slug, name, description, at),
@@ -301,9 +287,12 @@ class Store:
     # -- activity -------------------------------------------------------------------------------------------------
 
     def record_push(self, repository: int, user: str, updates: Iterable[RefUpdate], at: float, node: str) -> None:
-        """Write one row for each moved reference; returns when they are in the database."""
+        """Write one row for each moved reference; returns when they are in the database.
+
+        The push has passed the gate before Git moved anything, so its rows may be written while the gate is shut.
+        """
         rows = [(repository, user, each.ref, each.old, each.new, at, node) for each in updates]
-        with self._write() as db:
+        with self.database.write(admitted=True) as db:
             db.executemany(
                 "INSERT INTO activity (repository_id, user, ref, old, new, at, node) VALUES (?, ?, ?, ?, ?, ?, ?)", rows
             )
@@ -312,32 +301,12 @@ class Store:
         """Return the newest acknowledged pushes first."""
         columns = "SELECT repository_id, user, ref, old, new, at, node FROM activity"
         if repository is None:
-            rows = self._all(f"{columns} ORDER BY id DESC LIMIT ?", limit)
+            rows = self.database.all(f"{columns} ORDER BY id DESC LIMIT ?", limit)
         else:
-            rows = self._all(f"{columns} WHERE repository_id = ? ORDER BY id DESC LIMIT ?", repository, limit)
+            rows = self.database.all(f"{columns} WHERE repository_id = ? ORDER BY id DESC LIMIT ?", repository, limit)
         return [Activity(row[0], row[1], RefUpdate(*row[2:5]), row[5], row[6]) for row in rows]
 
     # -- inner workings -------------------------------------------------------------------------------------------
-
-    @contextmanager
-    def _write(self) -> Iterator[sqlite3.Connection]:
-        with self._guard:
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._db
-            except BaseException:
-                self._db.execute("ROLLBACK")
-                raise
-            self._db.execute("COMMIT")
-
-    def _one(self, query: str, *values: object) -> tuple[Any, ...] | None:
-        with self._guard:
-            row: tuple[Any, ...] | None = self._db.execute(query, values).fetchone()
-            return row
-
-    def _all(self, query: str, *values: object) -> list[tuple[Any, ...]]:
-        with self._guard:
-            return self._db.execute(query, values).fetchall()
 
     def _known_user(self, name: str) -> User:
         user = self.user(name)
@@ -364,7 +333,7 @@ def _project(row: tuple[Any, ...]) -> Project:
 
 
 def _repository(row: tuple[Any, ...]) -> Repository:
-    return Repository(row[0], row[1], row[2], row[3], _project(row[4:]))
+    return Repository(row[0], row[1], row[2], row[3], row[4], _project(row[5:]))
 
 
 def _stretched(password: str, salt: bytes) -> bytes:
