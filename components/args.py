@@ -21,6 +21,32 @@ class InstanceMetadata(StrEnum):
     """IMDSv1 too: only for a Bitbucket whose Hazelcast cannot discover its members otherwise."""
 
 
+class DataGeneration(TypedDict):
+    """A further generation of the estate's data, made from a backup. What it was made from is not changed later."""
+
+    home_snapshots: NotRequired[Sequence[str]]
+    """EBS snapshot of the shared home's volume: a list of one id."""
+    database_snapshot: NotRequired[str]
+    """Identifier or ARN of the RDS snapshot that the database is made from."""
+    database_source: NotRequired[str]
+    """Instead of a snapshot: identifier of the RDS instance whose automated backups hold databaseTime."""
+    database_time: NotRequired[str]
+    """Moment to which the database is recovered: ISO 8601, UTC, such as 2026-11-21T10:00:00.000Z."""
+
+
+class Data(TypedDict):
+    """Which generations of data the estate has, and which one it uses."""
+
+    active: NotRequired[str]
+    """Generation in use. Default original, the first one."""
+    generations: NotRequired[Mapping[str, DataGeneration]]
+    """Further generations by name: up to 20 characters, a-z, 0-9 and hyphens."""
+    unprotected: NotRequired[Sequence[str]]
+    """Generations whose protection is lifted, the step before they are retired."""
+    retired: NotRequired[Sequence[str]]
+    """Generations whose data is deleted, after their protection was lifted."""
+
+
 class AwsBitbucketClusterArgs(TypedDict):
     """Inputs of AwsBitbucketCluster. Only the version is required, and a certificate or insecureHttp."""
 
@@ -108,6 +134,8 @@ class AwsBitbucketClusterArgs(TypedDict):
     """Mail address of the first system administrator; required with a licence."""
     admin_password: NotRequired[pulumi.Input[str]]
     """Secret. Password of the first system administrator. Default: generated, in Secrets Manager."""
+    data: NotRequired[Data]
+    """Generations of the estate's data. Default: the first one only."""
     protect_data: NotRequired[bool]
     """Refuse to delete database, volumes, keys and secrets. Default true."""
     tags: NotRequired[Mapping[str, pulumi.Input[str]]]

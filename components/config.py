@@ -29,6 +29,8 @@ NUMBERS = (
     "databaseBackupDays",
 )
 STRUCTURES = ("availabilityZones", "allowedCidrs", "egressPorts", "archiveSha256", "tags")
+RECORDS = ("data",)
+"""Structures whose keys are ours, down to the names that an operator chooses."""
 SECRETS = ("searchPassword", "license", "adminPassword")
 TEXTS = (
     "instanceType",
@@ -92,6 +94,16 @@ def snake_case(key: str) -> str:
     return re.sub(r"(?<=[a-z0-9])([A-Z])", r"_\1", key).lower()
 
 
+def _record(value: object, *, named: bool = False) -> object:
+    """Return a structure with its keys as Python names; ``named`` keys are the operator's own and stay."""
+    if not isinstance(value, Mapping):
+        return value
+    return {
+        key if named else snake_case(key): _record(inner, named=not named and key == "generations")
+        for key, inner in value.items()
+    }
+
+
 def _inputs(config: pulumi.Config) -> dict[str, Any]:
     """Return every input that is set."""
     readers: tuple[tuple[tuple[str, ...], Callable[[str], Any]], ...] = (
@@ -99,6 +111,7 @@ def _inputs(config: pulumi.Config) -> dict[str, Any]:
         (FLAGS, config.get_bool),
         (NUMBERS, config.get_int),
         (STRUCTURES, config.get_object),
+        (RECORDS, lambda key: _record(config.get_object(key))),
         (SECRETS, lambda key: _secret(config, key)),
     )
     found = {key: reader(key) for keys, reader in readers for key in keys}

@@ -15,6 +15,8 @@ ROLE_TAG = "bitbucket-dc:role"
 """``node`` or ``file-server``."""
 TARGET_GROUP_TAG = "bitbucket-dc:target-group"
 """``http`` or ``ssh``: what the targets of a target group are asked for."""
+GENERATION_TAG = "bitbucket-dc:generation"
+"""Generation of the data that a volume or a database holds."""
 MEMBER_TAG = "bitbucket-dc:member"
 """Carried by nodes only. Hazelcast finds its members by one tag; with CLUSTER_TAG it would also knock at the file
 server, whose firewall drops port 5701, and every join would wait for that time-out."""
@@ -29,6 +31,8 @@ LOAD_BALANCER_LIMIT = 32
 """Longest name of an AWS load balancer or target group."""
 DATABASE_LIMIT = 63
 """Longest identifier of an RDS instance."""
+BUCKET_LIMIT = 63
+"""Longest name of an S3 bucket."""
 
 
 def limited(name: str, limit: int) -> str:

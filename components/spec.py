@@ -13,6 +13,7 @@ from components import checks
 from components.addresses import ZONES
 from components.args import AwsBitbucketClusterArgs, InstanceMetadata
 from components.checks import InvalidInput, when_known, whole_number
+from components.generations import DataSpec
 from components.naming import CLUSTER_NAME, Estate
 
 Text = pulumi.Input[str]
@@ -143,6 +144,7 @@ class ClusterSpec:
     bitbucket: BitbucketSpec
     database: DatabaseSpec
     home: HomeSpec
+    data: DataSpec
 
     @classmethod
     def read(cls, name: str, args: AwsBitbucketClusterArgs) -> "ClusterSpec":
@@ -151,15 +153,16 @@ class ClusterSpec:
         Raises:
             InvalidInput: an input is wrong; the message names it.
         """
-        machines = _machines(args)
+        machines, estate = _machines(args), _estate(name, args)
         return cls(
-            estate=_estate(name, args),
+            estate=estate,
             network=_network(args),
             front=_front(args),
             machines=machines,
             bitbucket=_bitbucket(args),
             database=_database(args, machines),
             home=_home(args),
+            data=DataSpec.read(args.get("data", {}), protect=estate.protect_data),
         )
 
 

@@ -114,6 +114,7 @@ class AwsBitbucketCluster(pulumi.ComponentResource):
         self.database = AwsDatabase(
             f"{name}-database",
             spec.database,
+            spec.data,
             estate,
             network=self.network,
             group=self.firewall.groups["database"],

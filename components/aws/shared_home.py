@@ -1,4 +1,4 @@
-"""The shared home: a volume of its own, and a file server that can be replaced without touching it.
+"""The shared home: a volume for each generation of data, and a file server that can be replaced without touching them.
 
 A machine and not EFS: Atlassian does not support EFS here, because git's many small operations are slow on it.
 """
@@ -11,7 +11,8 @@ import pulumi_aws as aws
 from components.aws.machines import image, metadata_options
 from components.aws.network import AwsNetwork
 from components.aws.user_data import render
-from components.naming import FILE_SERVER_ROLE, ROLE_TAG
+from components.generations import Generation
+from components.naming import FILE_SERVER_ROLE, GENERATION_TAG, ROLE_TAG
 from components.spec import ClusterSpec
 from components.tokens import type_token
 
@@ -22,12 +23,12 @@ ROOT_DISK = 20
 
 
 class AwsSharedHome(pulumi.ComponentResource):
-    """An NFS server with one encrypted data volume."""
+    """An NFS server with the encrypted volume of the active generation of data."""
 
     server_id: pulumi.Output[str]
     """Id of the file server's instance."""
     volume_ids: list[pulumi.Output[str]]
-    """Ids of the data volumes: what a backup has to take together."""
+    """Ids of the active generation's volumes: what a backup has to take together."""
     address: str
     """Address that nodes mount from. Fixed: a replaced server answers there too, and the mounts of all nodes go on."""
 
@@ -47,26 +48,31 @@ class AwsSharedHome(pulumi.ComponentResource):
         self._name, self._spec, self._estate = name, spec, spec.estate
         self._network, self._key_arn = network, key_arn
         self.address = str(network.subnets.file_server)
-        self.volume = self._volume()
+        volumes = {generation.name: self._volume(generation) for generation in spec.data.generations}
         self.server = self._server(group, profile_name, after)
-        self._attach()
+        self.volume = volumes[spec.data.active.name]
+        self._run(self._attach())
         self.server_id, self.volume_ids = self.server.id, [self.volume.id]
         self.register_outputs({"serverId": self.server_id, "volumeIds": self.volume_ids})
 
-    def _volume(self) -> aws.ebs.Volume:
-        child, home = f"{self._name}-volume", self._spec.home
+    def _volume(self, generation: Generation) -> aws.ebs.Volume:
+        child, home = f"{self._name}-volume{generation.suffix}", self._spec.home
         return aws.ebs.Volume(
             child,
             availability_zone=self._network.zones[0],
+            snapshot_id=generation.home_snapshot(0),
             size=home.size,
             type="gp3",
             iops=home.iops,
             throughput=home.throughput,
             encrypted=True,
             kms_key_id=self._key_arn,
-            tags=self._estate.tagged(child, **{ROLE_TAG: FILE_SERVER_ROLE}),
+            tags=self._estate.tagged(child, **{ROLE_TAG: FILE_SERVER_ROLE, GENERATION_TAG: generation.name}),
             opts=pulumi.ResourceOptions(
-                parent=self, protect=self._estate.protect_data, ignore_changes=["availabilityZone"]
+                parent=self,
+                protect=generation.protect,
+                # Another zone or snapshot would replace the data. Other data is another generation.
+                ignore_changes=["availabilityZone", "snapshotId"],
             ),
         )
 
@@ -108,20 +114,20 @@ class AwsSharedHome(pulumi.ComponentResource):
             ),
         )
 
-    def _user_data(self) -> pulumi.Output[str]:
-        fixed = {
-            "BBDC_CLUSTER": self._estate.cluster,
-            "BITBUCKET_UID": str(self._spec.bitbucket.uid),
-            "SHARED_HOME_EXPORT": EXPORT,
-            "NETWORK": str(self._spec.network.cidr),
-        }
-        rendered: pulumi.Output[str] = self.volume.id.apply(
-            lambda volume: render("file_server", {**fixed, "DATA_VOLUME": volume})
+    def _user_data(self) -> str:
+        return render(
+            "file_server",
+            {
+                "BBDC_CLUSTER": self._estate.cluster,
+                "BITBUCKET_UID": str(self._spec.bitbucket.uid),
+                "SHARED_HOME_EXPORT": EXPORT,
+                "NETWORK": str(self._spec.network.cidr),
+                "DATA_DEVICE": DEVICE,
+            },
         )
-        return rendered
 
-    def _attach(self) -> None:
-        aws.ec2.VolumeAttachment(
+    def _attach(self) -> aws.ec2.VolumeAttachment:
+        return aws.ec2.VolumeAttachment(
             f"{self._name}-attachment",
             device_name=DEVICE,
             volume_id=self.volume.id,
@@ -129,4 +135,16 @@ class AwsSharedHome(pulumi.ComponentResource):
             # A file system in use is not torn away: the machine stops first, and the volume is whole.
             stop_instance_before_detaching=True,
             opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
+        )
+
+    def _run(self, attachment: aws.ec2.VolumeAttachment) -> None:
+        """Start the server, which attaching another volume has stopped; where it runs this does nothing.
+
+        One resource a generation, because it acts when it is made; nothing happens when the former one is deleted.
+        """
+        aws.ec2transitgateway.InstanceState(
+            f"{self._name}-running{self._spec.data.active.suffix}",
+            instance_id=self.server.id,
+            state="running",
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[attachment]),
         )

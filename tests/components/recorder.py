@@ -29,7 +29,7 @@ COMPUTED: dict[str, dict[str, Any]] = {
     "aws:lb/loadBalancer:LoadBalancer": {"dnsName": "lb.example", "arnSuffix": "app/lb/1"},
     "aws:lb/targetGroup:TargetGroup": {"arnSuffix": "targetgroup/tg/1"},
     "aws:ec2/launchTemplate:LaunchTemplate": {"latestVersion": 7},
-    "aws:rds/instance:Instance": {"address": "db.example", "port": 5432},
+    "aws:rds/instance:Instance": {"port": 5432},
     "aws:kms/key:Key": {"keyId": "key-1"},
 }
 
@@ -116,6 +116,8 @@ class _Cloud(mocks.Mocks):
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
         computed = {"arn": f"arn:aws:mock:{args.name}", "name": args.name, **COMPUTED.get(args.typ, {})}
+        if args.typ == "aws:rds/instance:Instance":
+            computed["address"] = f"{args.inputs['identifier']}.db.example"
         return f"{args.name}-id", {**computed, **args.inputs}
 
     def call(self, args: mocks.MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:

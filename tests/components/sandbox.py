@@ -110,6 +110,15 @@ class Sandbox:
         text = source(script, {**self.values, **changes})
         file = self.path / f"{script}.sh"
         file.write_text(text)
+        return self._bash(file)
+
+    def boot(self, program: str, *, fails: bool = False) -> subprocess.CompletedProcess[str]:
+        """Run a program that a start-up script has installed, as a later boot does."""
+        done = self._bash(self.root / program)
+        assert (done.returncode != 0) == fails, done.stderr
+        return done
+
+    def _bash(self, file: Path) -> subprocess.CompletedProcess[str]:
         environment = {
             "PATH": f"{self.fakes / 'bin'}:{os.environ['PATH']}",
             "FAKES": str(self.fakes),

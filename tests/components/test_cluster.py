@@ -39,6 +39,7 @@ ALLOWED = {
     "aws:ec2/subnet:Subnet",
     "aws:ec2/volumeAttachment:VolumeAttachment",
     "aws:ec2/vpc:Vpc",
+    "aws:ec2transitgateway/instanceState:InstanceState",
     "aws:iam/instanceProfile:InstanceProfile",
     "aws:iam/role:Role",
     "aws:iam/rolePolicy:RolePolicy",
@@ -58,6 +59,7 @@ ALLOWED = {
     "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule",
 }
 UNTAGGABLE = {
+    "InstanceState",
     "RouteTableAssociation",
     "VolumeAttachment",
     "RolePolicy",

@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PROJECT = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())
 DECLARED = PROJECT["config"]
 OURS = {"cloud", "name", "approval", "soak", "surge", "failureBudget", "roll"}
-INPUTS = {*reader.FLAGS, *reader.NUMBERS, *reader.STRUCTURES, *reader.SECRETS, *reader.TEXTS}
+INPUTS = {*reader.FLAGS, *reader.NUMBERS, *reader.STRUCTURES, *reader.RECORDS, *reader.SECRETS, *reader.TEXTS}
 
 
 def read(secrets=(), **values):
@@ -114,6 +114,41 @@ def test_the_automation_gets_plain_settings_by_its_own_names():
         "failure_budget": 1,
         "drain_timeout": 600,
     }
+
+
+def test_generations_of_data_keep_the_names_that_their_operator_chose():
+    march = {
+        "homeSnapshots": ["snap-01234567"],
+        "databaseSource": "bb-database",
+        "databaseTime": "2026-03-01T00:00:00Z",
+    }
+    program = read(
+        version="7.9.0", data={"active": "march-2", "generations": {"march-2": march, "homeSnapshots": march}}
+    )
+    generation = {
+        "home_snapshots": ["snap-01234567"],
+        "database_source": "bb-database",
+        "database_time": "2026-03-01T00:00:00Z",
+    }
+    assert program.args["data"] == {
+        "active": "march-2",
+        "generations": {"march-2": generation, "homeSnapshots": generation},
+    }
+
+
+def test_the_page_lists_every_key_with_its_default():
+    page = (ROOT / "docs" / "reference" / "configuration.md").read_text()
+    for key, entry in DECLARED.items():
+        row = next(line for line in page.splitlines() if line.startswith(f"| `{key}` |"))
+        assert _shown(entry) in row, key
+
+
+def _shown(entry):
+    if "default" not in entry:
+        return "| required |"
+    default = entry["default"]
+    text = json.dumps(default) if isinstance(default, list | dict | bool) else str(default)
+    return f"| `{text}` |" if text else "|  |"
 
 
 @pytest.mark.parametrize("file", sorted((ROOT / "stacks").glob("Pulumi.*.yaml")), ids=lambda file: file.name)

@@ -16,6 +16,9 @@ from tests.components.recorder import record
 
 ARGS: Any = {"version": "7.9.0", "insecure_http": True}
 
+HOME: Any = {"home_snapshots": ["snap-0123456789abcdef0"]}
+SNAPSHOTS: Any = {**HOME, "database_snapshot": "bitbucket-20260301"}
+PAST: Any = {**HOME, "database_source": "bitbucket-database", "database_time": "2026-03-01T00:00:00.000Z"}
 WRONG = [
     ("version", {"version": "7.9"}),
     ("version", {"version": "latest"}),
@@ -52,6 +55,40 @@ WRONG = [
     ("databaseEngineVersion", {"database_engine_version": "latest"}),
     ("databaseBackupDays", {"database_backup_days": 0}),
     ("adminEmail", {"license": "AAAB"}),
+    ("data", {"data": {"current": "march"}}),
+    ("data", {"data": ["march"]}),
+    ("data.active", {"data": {"active": "march"}}),
+    ("data.active", {"data": {"retired": ["original"]}}),
+    ("data.active", {"data": {"active": "march", "generations": {"march": SNAPSHOTS}, "retired": ["march"]}}),
+    ("data.retired", {"data": {"retired": ["march"]}}),
+    ("data.retired", {"data": {"retired": "original"}}),
+    ("data.unprotected", {"data": {"unprotected": ["original"]}}),
+    ("data.generations", {"data": {"generations": {"original": SNAPSHOTS}}}),
+    *[
+        ("data.generations", {"data": {"generations": {name: SNAPSHOTS}}})
+        for name in ("", "March", "-a", "a--b", 21 * "a")
+    ],
+    *[
+        (rf"data.generations.march{where}", {"data": {"generations": {"march": generation}}})
+        for where, generation in (
+            ("", {**SNAPSHOTS, "home_snapshot": "snap-01234567"}),
+            ("", "snap-01234567"),
+            ("", HOME),
+            ("", {**SNAPSHOTS, "database_source": "bb"}),
+            ("", {**HOME, "database_time": "2026-03-01T00:00:00Z"}),
+            ("", {**HOME, "database_source": "bb"}),
+            (".homeSnapshots", {"database_snapshot": "bb"}),
+            (".homeSnapshots", {**SNAPSHOTS, "home_snapshots": "snap-01234567"}),
+            (".homeSnapshots", {**SNAPSHOTS, "home_snapshots": ["snap-01234567", "snap-89abcdef"]}),
+            (".homeSnapshots", {**SNAPSHOTS, "home_snapshots": ["vol-01234567"]}),
+            (".databaseSnapshot", {**HOME, "database_snapshot": "two words"}),
+            (".databaseSnapshot", {**HOME, "database_snapshot": "arn:aws:rds:eu-west-1:1:snapshot:bb"}),
+            (".databaseSource", {**PAST, "database_source": "bb--database"}),
+            (".databaseTime", {**PAST, "database_time": "yesterday"}),
+            (".databaseTime", {**PAST, "database_time": "2026-03-01T00:00:00"}),
+            (".databaseTime", {**PAST, "database_time": "2026-03-01T00:00:00+01:00"}),
+        )
+    ],
 ]
 
 
@@ -59,6 +96,26 @@ WRONG = [
 def test_a_wrong_input_is_refused_by_its_name(name, args):
     with pytest.raises(InvalidInput, match=rf"^{name}: "):
         ClusterSpec.read("bitbucket", ARGS | args)
+
+
+@pytest.mark.parametrize(
+    "snapshot",
+    [
+        "bitbucket-20260301",
+        "rds:bitbucket-2026-03-01-00-00",
+        "arn:aws:rds:eu-west-1:111122223333:snapshot:bitbucket-20260301",
+        "arn:aws:rds:eu-west-1:111122223333:snapshot:rds:bitbucket-2026-03-01-00-00",
+    ],
+)
+def test_a_database_snapshot_is_named_as_the_cloud_names_it(snapshot):
+    generations = {"march": {**HOME, "database_snapshot": snapshot}}
+    data = ClusterSpec.read("bitbucket", ARGS | {"data": {"active": "march", "generations": generations}}).data
+    assert data.active.database_snapshot == snapshot
+
+
+@pytest.mark.parametrize("active", ["", "original"])
+def test_the_first_generation_goes_by_two_names(active):
+    assert ClusterSpec.read("bitbucket", ARGS | {"data": {"active": active}}).data.active.suffix == ""
 
 
 def test_a_missing_version_is_refused_by_its_name():

@@ -1,9 +1,21 @@
 # The shared home's server: one data volume, exported over NFSv3 to the estate's network. Safe to run again.
+#
+# Which volume it is may change while the machine is stopped: another generation of the data is attached in its place.
+# So the volume is found by the place where it is attached, anew at every boot.
 
 MOUNT="${SHARED_HOME_EXPORT%/*}"
-DEVICE="$ROOT/dev/disk/by-id/nvme-Amazon_Elastic_Block_Store_${DATA_VOLUME/-/}"
+SERVICE=bitbucket-dc-shared-home
+PROGRAM="/usr/local/sbin/$SERVICE"
 
-wait_for_volume() { retry 60 "wait for volume $DATA_VOLUME" test -e "$DEVICE"; }
+# Amazon Linux links the disk to the name it was attached under, or to the older form of that name.
+find_device() {
+  local place
+  for place in "$DATA_DEVICE" "${DATA_DEVICE/sd/xvd}"; do
+    DEVICE="$ROOT$place"
+    if [ -e "$DEVICE" ]; then return 0; fi
+  done
+  return 1
+}
 
 # A volume is formatted only when nothing at all is found on it. Anything unclear is somebody's data.
 format_if_blank() {
@@ -11,20 +23,36 @@ format_if_blank() {
   found=$(blkid --probe --output value --match-tag TYPE "$DEVICE") || status=$?
   case "$status:$found" in
     2:) mkfs.xfs -L BB-Shared "$DEVICE" ;;
-    0:xfs) log "volume $DATA_VOLUME holds a file system already" ;;
-    *) die "volume $DATA_VOLUME holds '$found' (blkid says $status): not touched" ;;
+    0:xfs) log "the volume at $DATA_DEVICE holds a file system already" ;;
+    *) die "the volume at $DATA_DEVICE holds '$found' (blkid says $status): not touched" ;;
   esac
 }
 
 mount_volume() {
-  mkdir -p "$ROOT$MOUNT"
-  # nofail: a machine without its disk must still boot far enough to be repaired.
-  mount_at_boot "${DEVICE#"$ROOT"}" "$MOUNT" xfs defaults,noatime,nofail
-  mountpoint -q "$ROOT$MOUNT" || mount "$ROOT$MOUNT"
+  retry 60 "wait for a volume at $DATA_DEVICE" find_device
+  if ! mountpoint -q "$ROOT$MOUNT"; then
+    format_if_blank
+    mkdir -p "$ROOT$MOUNT"
+    mount -t xfs -o noatime "$DEVICE" "$ROOT$MOUNT"
+  fi
+  # A volume may be larger than the snapshot that it was made from.
   xfs_growfs "$ROOT$MOUNT" >/dev/null
   mkdir -p "$ROOT$SHARED_HOME_EXPORT"
   chown "$BITBUCKET_UID:$BITBUCKET_UID" "$ROOT$SHARED_HOME_EXPORT"
   chmod 0750 "$ROOT$SHARED_HOME_EXPORT"
+}
+
+# What mounts the volume now also does it at every boot: these very functions, in a program of their own.
+install_mount() {
+  {
+    printf '#!/bin/bash\nset -euo pipefail\nROOT="${BBDC_ROOT:-}"\nRETRY_SECONDS="${BBDC_RETRY_SECONDS:-5}"\n'
+    declare -p BITBUCKET_UID SHARED_HOME_EXPORT DATA_DEVICE MOUNT
+    declare -f log die retry find_device format_if_blank mount_volume
+    printf 'mount_volume\n'
+  } | put 0755 "$PROGRAM"
+  printf '%s\n' '[Unit]' 'Description=Volume of the shared home' 'Before=nfs-server.service' \
+    '[Service]' 'Type=oneshot' 'RemainAfterExit=yes' "ExecStart=$PROGRAM" "ExecStop=/usr/bin/umount $MOUNT" \
+    '[Install]' 'WantedBy=multi-user.target' | put 0644 "/etc/systemd/system/$SERVICE.service"
 }
 
 export_shared_home() {
@@ -36,16 +64,18 @@ export_shared_home() {
   printf '[nfsd]\nthreads=64\n[mountd]\nport=32767\n[statd]\nport=32765\noutgoing-port=32766\n[lockd]\nport=32768\nudp-port=32768\n' |
     put 0644 /etc/nfs.conf.d/bitbucket-dc.conf
   printf 'options lockd nlm_tcpport=32768 nlm_udpport=32768\n' | put 0644 /etc/modprobe.d/bitbucket-dc.conf
-  printf '[Unit]\nRequiresMountsFor=%s\n' "$MOUNT" | put 0644 /etc/systemd/system/nfs-server.service.d/bitbucket-dc.conf
+  # After, and so stopped before: the volume is not in use when it is unmounted.
+  printf '[Unit]\nRequires=%s.service\nAfter=%s.service\n' "$SERVICE" "$SERVICE" |
+    put 0644 /etc/systemd/system/nfs-server.service.d/bitbucket-dc.conf
   systemctl daemon-reload
-  systemctl enable --now rpcbind rpc-statd nfs-server
+  systemctl enable --now "$SERVICE" rpcbind rpc-statd nfs-server
   exportfs -ra
 }
 
 main() {
   install_packages nfs-utils xfsprogs
-  wait_for_volume
-  format_if_blank
+  install_mount
+  # Here as well, so that what is wrong with the volume is in the log of the start-up script.
   mount_volume
   export_shared_home
   log "the shared home is exported to $NETWORK"

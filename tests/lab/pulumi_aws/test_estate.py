@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,7 @@ def test_the_estate_from_nothing_to_nothing(estate: Estate) -> None:
     estate.pulumi("preview", "--expect-no-changes")
     _upgrade(estate)
     estate.pulumi("preview", "--expect-no-changes")
+    _restore_and_back(estate)
     _destroy(estate)
 
 
@@ -116,6 +118,72 @@ def _upgrade(estate: Estate) -> None:
     assert {i["InstanceId"] for i in after["Instances"]} == {i["InstanceId"] for i in before["Instances"]}
     changed = {urn.split("::")[2].rpartition("$")[2] for urn, now in _recorded(estate).items() if now != recorded[urn]}
     assert changed == {"aws:ec2/launchTemplate:LaunchTemplate", "aws:autoscaling/group:Group"}
+
+
+def _restore_and_back(estate: Estate) -> None:
+    """Data of two backups beside the first, each of them used in turn, and the first again: no node moves by it."""
+    before = _in_use(estate)
+    _use(estate, "march", _backups(estate, before))
+    march = _in_use(estate)
+    assert march["database"] == "estate-database-march"
+    assert march["volume"] not in {before["volume"], None}
+    assert (march["server"], march["template"]) == ("running", "3")
+    _use(estate, "april")
+    april = _in_use(estate)
+    assert (april["database"], april["server"], april["template"]) == ("estate-database-april", "running", "4")
+    _use(estate, "original")
+    assert _in_use(estate) == {**before, "template": "5"}
+    _retire(estate, "march")
+    volumes = [v["VolumeId"] for v in estate.client("ec2").describe_volumes()["Volumes"]]
+    assert march["volume"] not in volumes
+    assert {before["volume"], april["volume"]} <= set(volumes)
+
+
+def _backups(estate: Estate, used: dict[str, Any]) -> dict[str, Any]:
+    rds = estate.client("rds")
+    rds.create_db_snapshot(DBInstanceIdentifier=used["database"], DBSnapshotIdentifier="march")
+    home = estate.client("ec2").create_snapshot(VolumeId=used["volume"])["SnapshotId"]
+    rds.get_waiter("db_snapshot_available").wait(DBSnapshotIdentifier="march", WaiterConfig={"Delay": 1})
+    estate.client("ec2").get_waiter("snapshot_completed").wait(SnapshotIds=[home], WaiterConfig={"Delay": 1})
+    moment = f"{datetime.now(UTC) - timedelta(seconds=10):%Y-%m-%dT%H:%M:%SZ}"
+    past = {"databaseSource": used["database"], "databaseTime": moment}
+    return {
+        "march": {"homeSnapshots": [home], "databaseSnapshot": "march"},
+        "april": {"homeSnapshots": [home], **past},
+    }
+
+
+def _use(estate: Estate, active: str, generations: dict[str, Any] | None = None) -> None:
+    """Make a generation the active one; a second run then finds nothing to do."""
+    for name, generation in (generations or {}).items():
+        for key, value in generation.items():
+            text, path = (value[0], f"{key}[0]") if isinstance(value, list) else (value, key)
+            estate.pulumi("config", "set", "--path", f"bitbucket-dc:data.generations.{name}.{path}", text)
+    estate.pulumi("config", "set", "--path", "bitbucket-dc:data.active", active)
+    estate.pulumi("up", "--yes")
+    estate.pulumi("preview", "--expect-no-changes")
+
+
+def _retire(estate: Estate, name: str) -> None:
+    estate.pulumi("config", "set", "--path", "bitbucket-dc:data.retired[0]", name)
+    estate.pulumi("up", "--yes")
+
+
+def _in_use(estate: Estate) -> dict[str, Any]:
+    """Return the data that is in use and what uses it, as the cloud shows it."""
+    outputs = json.loads(estate.pulumi("stack", "output", "--json"))
+    group = estate.client("autoscaling").describe_auto_scaling_groups()["AutoScalingGroups"][0]
+    reservations = estate.client("ec2").describe_instances(InstanceIds=[outputs["fileServerId"]])["Reservations"]
+    server = reservations[0]["Instances"][0]
+    (attached,) = [m["Ebs"]["VolumeId"] for m in server["BlockDeviceMappings"] if m["DeviceName"] == "/dev/sdf"]
+    assert outputs["volumeIds"] == [attached]
+    return {
+        "database": outputs["databaseIdentifier"],
+        "volume": attached,
+        "server": server["State"]["Name"],
+        "template": group["LaunchTemplate"]["Version"],
+        "nodes": sorted(i["InstanceId"] for i in group["Instances"]),
+    }
 
 
 def _recorded(estate: Estate) -> dict[str, Any]:

@@ -329,6 +329,13 @@ CASES: dict[str, Case] = {
         "i-",
         ("arn", "privateDns", "instanceState", "primaryNetworkInterfaceId"),
     ),
+    "aws:ec2transitgateway/instanceState:InstanceState": Case(
+        lambda w, c: {"instanceId": _machine(w, c), "state": "running"},
+        lambda _w, _c: {"state": "stopped"},
+        "i-",
+        (),
+        lingers=True,
+    ),
     "aws:ebs/volume:Volume": Case(
         lambda _w, _c: {
             "availabilityZone": "eu-west-1a",

@@ -28,6 +28,7 @@ TYPES = {
         "VolumeAttachment",
         "Vpc",
     ],
+    "ec2transitgateway": ["InstanceState"],
     "iam": ["InstanceProfile", "Role", "RolePolicy", "RolePolicyAttachment"],
     "kms": ["Alias", "Key"],
     "lb": ["Listener", "LoadBalancer", "TargetGroup"],

@@ -85,18 +85,31 @@ _FROM_SNAPSHOT = frozenset(
         "vpcSecurityGroupIds",
     }
 )
+_MOMENT = {
+    "restoreTime": "RestoreTime",
+    "sourceDbInstanceAutomatedBackupsArn": "SourceDBInstanceAutomatedBackupsArn",
+    "sourceDbInstanceIdentifier": "SourceDBInstanceIdentifier",
+    "sourceDbiResourceId": "SourceDbiResourceId",
+    "useLatestRestorableTime": "UseLatestRestorableTime",
+}
 _LOGS = "enabledCloudwatchLogsExports"
 _NOT_FOUND = frozenset({"DBInstanceNotFound", "DBInstanceNotFoundFault"})
 
 
 def _create(aws: Aws, inputs: Properties) -> str:
-    snapshot = inputs.get("snapshotIdentifier")
-    names = {k: v for k, v in _CREATED.items() if not snapshot or k in _FROM_SNAPSHOT}
+    """Make the database: blank, from a snapshot, or as another one was at some moment."""
+    operation, source = "CreateDBInstance", {"DBInstanceIdentifier": inputs["identifier"]}
+    if inputs.get("snapshotIdentifier"):
+        operation = "RestoreDBInstanceFromDBSnapshot"
+        source["DBSnapshotIdentifier"] = inputs["snapshotIdentifier"]
+    elif inputs.get("restoreToPointInTime"):
+        operation = "RestoreDBInstanceToPointInTime"
+        source = {"TargetDBInstanceIdentifier": inputs["identifier"], **picked(inputs["restoreToPointInTime"], _MOMENT)}
+    names = {k: v for k, v in _CREATED.items() if not _restored(inputs) or k in _FROM_SNAPSHOT}
     made = aws.call(
         "rds",
-        "RestoreDBInstanceFromDBSnapshot" if snapshot else "CreateDBInstance",
-        DBInstanceIdentifier=inputs["identifier"],
-        DBSnapshotIdentifier=snapshot,
+        operation,
+        **source,
         **picked(inputs, names),
         EnableCloudwatchLogsExports=inputs.get(_LOGS),
         Tags=tag_list(inputs.get("tags")),
@@ -104,11 +117,15 @@ def _create(aws: Aws, inputs: Properties) -> str:
     return str(made["DBInstance"]["DbiResourceId"])
 
 
+def _restored(inputs: Properties) -> bool:
+    return bool(inputs.get("snapshotIdentifier") or inputs.get("restoreToPointInTime"))
+
+
 def _finish(task: Task) -> None:
-    """Wait until the database serves; one from a snapshot then gets the settings that restoring does not take."""
+    """Wait until the database serves; a restored one then gets the settings that restoring does not take."""
     identifier = task.news["identifier"]
     _wait_available(task, identifier)
-    if task.news.get("snapshotIdentifier"):
+    if _restored(task.news):
         left = {k: v for k, v in _MODIFIED.items() if k not in _FROM_SNAPSHOT and k not in _FIXED}
         sent = {k: v for k, v in picked(task.news, left).items() if k not in ("EngineVersion", "AllocatedStorage")}
         task.aws.call("rds", "ModifyDBInstance", DBInstanceIdentifier=identifier, ApplyImmediately=True, **sent)
@@ -230,10 +247,12 @@ def _is_gone(aws: Aws, identifier: str) -> bool:
 
 
 def _check(inputs: Properties) -> Iterable[Failure]:
-    if not inputs.get("snapshotIdentifier"):
+    if not _restored(inputs):
         for name in ("engine", "allocatedStorage", "username"):
             if inputs.get(name) is None:
-                yield Failure(name, f"{name} is needed unless the database comes from a snapshot")
+                yield Failure(name, f"{name} is needed unless the database is restored")
+    elif inputs.get("dbName") is not None and inputs.get("engine") == "postgres":
+        yield Failure("dbName", "A restored PostgreSQL has the databases of its source; give none")
     if inputs.get("password") is not None and inputs.get("manageMasterUserPassword"):
         yield Failure("password", "Conflicts with manageMasterUserPassword; give one of them")
 
@@ -247,7 +266,7 @@ INSTANCE = ResourceType(
     delete=_delete,
     tagging=RDS,
     name=AutoName("identifier", shape=str.lower),
-    replace_on=frozenset(_FIXED) | {"snapshotIdentifier"},
+    replace_on=frozenset(_FIXED) | {"snapshotIdentifier", "restoreToPointInTime"},
     state_only=frozenset(
         {"applyImmediately", "deleteAutomatedBackups", "finalSnapshotIdentifier", "skipFinalSnapshot"}
     ),
