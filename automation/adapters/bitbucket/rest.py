@@ -10,6 +10,8 @@ from automation.ports.errors import NotFound, Unavailable, Unexpected
 
 API = "/rest/api/latest"
 APPS = "/rest/plugins/1.0/product-updates"
+_PAGE = 1000
+"""Values asked for at once; Bitbucket gives no more."""
 
 
 class BitbucketRest:
@@ -85,3 +87,26 @@ class BitbucketRest:
         except NotFound:
             return ()
         return tuple(shapes.mesh_node(item) for item in shapes.items(answer, "values", "nodes"))
+
+    def inconsistent_replicas(self) -> int:
+        """GET the list of Mesh repositories whose replicas differ, page by page or as a plain list."""
+        path = "/rest/ui/latest/admin/git/mesh/inconsistent-replicas"
+        try:
+            answer = self._client.get(path)
+        except NotFound:
+            return 0
+        return len(shapes.items(answer)) if isinstance(answer, list) else self._count(path)
+
+    def repositories(self) -> int:
+        """GET every page of the repositories, and count."""
+        return self._count(f"{API}/repos")
+
+    def _count(self, path: str) -> int:
+        total, start, seen = 0, 0, -1
+        while start > seen:  # a page that leads back to itself would be read for ever
+            found, following = shapes.page(self._client.get(f"{path}?limit={_PAGE}&start={start}"), f"GET {path}")
+            total += found
+            if following is None:
+                return total
+            seen, start = start, following
+        raise Unexpected(f"GET {path}: the page at {seen} is followed by the one at {start}")

@@ -13,6 +13,7 @@ from typing import Any
 from automation.core.cluster import Cluster, ClusterState, Node, NodeState
 from automation.ports.bitbucket import Application, HealthCheck, Licence, MeshNode
 from automation.ports.errors import Unexpected
+from automation.ports.maintenance import MaintenanceState
 
 Json = Mapping[str, Any]
 
@@ -173,3 +174,27 @@ def apps_left_behind(value: object) -> tuple[str, ...]:
     lists = ("incompatible", "updateRequired", "updateRequiredAfterProductUpdate")
     apps = [app for key in lists for app in items(body.get(key)) if app.get("enabled") is not False]
     return tuple(sorted({text(app.get("name")) or str(app.get("key") or "unnamed app") for app in apps}))
+
+
+def owner(value: object) -> str | None:
+    """Read who holds the maintenance lock: the user's name, or what is shown for it; None when it says neither."""
+    held = value.get("owner") if isinstance(value, dict) else None
+    return text(held.get("name")) or text(held.get("displayName")) if isinstance(held, dict) else None
+
+
+def maintenance(value: object) -> MaintenanceState:
+    """Read ``GET /mvc/maintenance``."""
+    body = fields(value, "GET /mvc/maintenance", "task", "db-state", "scm-state")
+    task = body.get("task")
+    return MaintenanceState(
+        task=(text(task.get("state")) if isinstance(task, dict) else None) or "UNKNOWN",
+        database=text(body.get("db-state")) or "UNKNOWN",
+        scm=text(body.get("scm-state")) or "UNKNOWN",
+    )
+
+
+def page(value: object, what: str) -> tuple[int, int | None]:
+    """Read one page of a list: how many values it holds, and where the next one starts; None after the last."""
+    body = fields(value, what, "values")
+    last = body.get("isLastPage")
+    return len(items(body, "values")), None if last is not False else number(body.get("nextPageStart"))
