@@ -7,6 +7,7 @@ from typing import Any
 
 CLUSTER = "bitbucket-dc:cluster"
 VERSION = "bitbucket-dc:version"
+ROLE = "bitbucket-dc:role"
 TARGET_GROUP = "bitbucket-dc:target-group"
 BACKUP_STATE = "bitbucket-dc:backup-state"
 

@@ -170,6 +170,12 @@ def archive_of(encoded: str) -> str | None:
     return url.replace(version, b"{version}").decode() if url and version else None
 
 
+def values_of(encoded: str) -> dict[str, str]:
+    """Return the values that base64 user data sets in plain ``NAME='value'`` lines."""
+    script, _ = _script(encoded)
+    return {line["name"].decode(): line["value"].decode() for line in _LINE.finditer(script)}
+
+
 def _script(encoded: str) -> tuple[bytes, bool]:
     """Return the script in base64 user data, and whether it was compressed."""
     raw = base64.b64decode(encoded)

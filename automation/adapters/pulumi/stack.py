@@ -77,6 +77,22 @@ class EstateStack:
         with _translated(f"reading the config of stack {self._name}"):
             return self._stack.get_config(VERSION_KEY).value
 
+    def value(self, key: str) -> str | None:
+        """Return a value of the stack's config, structured ones as JSON; None when it is not set."""
+        with _translated(f"reading the config of stack {self._name}"):
+            config = self._stack.get_all_config()
+        return {name.rpartition(":")[2]: value.value for name, value in config.items()}.get(key)
+
+    def put(self, path: str, value: automation.ConfigValue) -> None:
+        """Set a value inside a structured one, such as ``data.active``."""
+        with _translated(f"writing the config of stack {self._name}"):
+            self._stack.set_config(path, value, path=True)
+
+    def drop(self, path: str) -> None:
+        """Remove a value inside a structured one."""
+        with _translated(f"writing the config of stack {self._name}"):
+            self._stack.remove_config(path, path=True)
+
     @contextmanager
     def configured(self, values: Mapping[str, str]) -> Iterator[None]:
         """Write plain values into the stack's config, ``version`` among them: what the update inside shall bring.

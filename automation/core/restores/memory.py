@@ -1,0 +1,139 @@
+"""What a restore remembers from pass to pass, what a pass sees, and what it can decide."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from automation.core.cluster import NodeGroup
+from automation.core.restores.plan import RestorePlan
+from automation.core.roll import Record
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreSettings:
+    """How patient a restore is; all times in seconds."""
+
+    stop_timeout: float = 600.0
+    """Longest wait until Bitbucket has stopped on every node."""
+    boot_timeout: float = 2400.0
+    """Longest time from a machine's launch to a node that serves."""
+    trouble_timeout: float = 900.0
+    """How long calls may fail in a row before the restore pauses."""
+    poll: float = 5.0
+    """Pause between two looks."""
+
+
+class ActName(StrEnum):
+    """Everything a restore ever does to the world; crash tests enumerate this."""
+
+    DECLARE = "declare"
+    """Make the data beside the old, through the estate's program."""
+    SUSPEND_PROCESSES = "suspend_processes"
+    STOP_BITBUCKET = "stop_bitbucket"
+    ACTIVATE = "activate"
+    """Let the estate's program attach the data and point new nodes at it."""
+    PREPARE_HOME = "prepare_home"
+    """Remove stale Git locks, switch integrity checking on."""
+    REPLACE = "replace"
+    """Replace one node by a machine that uses the new data."""
+    END_CHECKING = "end_checking"
+    """Switch integrity checking off again."""
+    RESUME_PROCESSES = "resume_processes"
+
+
+class Ending(StrEnum):
+    """How a restore can end."""
+
+    RESTORED = "restored"
+    PREPARED = "prepared"
+    """The data is there beside the old, and nothing uses it yet."""
+    PAUSED = "paused"
+    """Stopped with a named reason; the same command goes on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The end of a run."""
+
+    ending: Ending
+    reason: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """How far a restore has come; everything else is read from the world."""
+
+    plan: RestorePlan
+    declared: bool = False
+    suspended: bool = False
+    stopped: tuple[str, ...] = ()
+    """Machines on which Bitbucket was stopped."""
+    stopping_since: float | None = None
+    activated: float | None = None
+    """When new nodes began to use the new data."""
+    prepared: bool = False
+    replaced: tuple[str, ...] = ()
+    """Machines that were told to go."""
+    waiting_since: float | None = None
+    """Since when the newest node is waited for."""
+    checking_ended: bool = False
+    resumed: bool = False
+    trouble_since: float | None = None
+    trouble: str = ""
+    outcome: Outcome | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """True when nobody needs to come back to this restore."""
+        return self.outcome is not None and self.outcome.ending is not Ending.PAUSED
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What one pass saw."""
+
+    at: float
+    group: NodeGroup
+    statuses: Mapping[str, str | None] = field(default_factory=dict)
+    """What each machine's /status says, by instance id; None when nothing answers."""
+    serving: frozenset[str] = frozenset()
+    """Instances that run, see the others and are healthy in the balancer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """Do one thing, to exactly the subject that was observed."""
+
+    name: ActName
+    subject: str = ""
+    version: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Look again later: ``gate`` is closed."""
+
+    gate: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """Nothing is left to do, or nothing can be done without a person."""
+
+    outcome: Outcome
+
+
+Decision = Act | Wait | Finish
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one pass leaves behind."""
+
+    memory: Memory
+    record: Record
+    wait: float

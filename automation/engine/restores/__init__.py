@@ -1,0 +1,1 @@
+"""Restores and drills, one pass at a time: look, decide, act, record."""
