@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from enum import Enum
 from typing import Any
 
+from automation.adapters.runs.holder import Holder
 from automation.adapters.runs.reader import Run
 from automation.core.preflight import Preflight
 from automation.core.roll import NodeLine, Outcome, Plan, Record
@@ -79,6 +80,11 @@ def of_plan(plan: Plan) -> Shape:
     }
 
 
+def of_holder(holder: Holder) -> Shape:
+    """The process that drives a run."""
+    return {"pid": holder.pid, "host": holder.host, "since": moment(holder.since)}
+
+
 def of_run(run: Run) -> Shape:
     """One run."""
     return {
@@ -88,7 +94,7 @@ def of_run(run: Run) -> Shape:
         "plan": of_plan(run.plan),
         "outcome": of_outcome(run.outcome),
         "updated": moment(run.updated),
-        "holder": None if run.holder is None else plain(run.holder) | {"since": moment(run.holder.since)},
+        "holder": None if run.holder is None else of_holder(run.holder),
     }
 
 

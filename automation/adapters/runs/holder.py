@@ -25,6 +25,8 @@ from automation.adapters.runs.store import Store
 from automation.ports.errors import Conflict, Unreachable
 
 LOOKS = 5
+ROLL, BACKUP = "roll", "backup"
+"""What a cluster is held for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +37,13 @@ class Holder:
     host: str
     since: float
     """Seconds since the epoch."""
+    task: str = ROLL
+    """What it does with it: ``roll`` or ``backup``."""
 
     @classmethod
-    def me(cls) -> Self:
+    def me(cls, task: str = ROLL) -> Self:
         """Describe this process."""
-        return cls(os.getpid(), socket.gethostname(), time.time())
+        return cls(os.getpid(), socket.gethostname(), time.time(), task)
 
     def __str__(self) -> str:
         since = datetime.fromtimestamp(self.since, UTC)
@@ -58,7 +62,7 @@ class Hold(Protocol):
         ...
 
 
-def hold(store: Store, cluster: str) -> Hold:
+def hold(store: Store, cluster: str, task: str = ROLL) -> Hold:
     """Take the right to drive ``cluster``.
 
     Raises:
@@ -66,8 +70,8 @@ def hold(store: Store, cluster: str) -> Hold:
         Unreachable: the PostgreSQL database does not answer.
     """
     if store.database_url:
-        return _SessionHold.take(store.database_url, cluster)
-    return _FileHold.take(_lock_file(store, cluster), cluster)
+        return _SessionHold.take(store.database_url, cluster, task)
+    return _FileHold.take(_lock_file(store, cluster), cluster, task)
 
 
 def holder(store: Store, cluster: str) -> Holder | None:
@@ -102,6 +106,9 @@ def digest(cluster: str) -> str:
 
 
 def _refusal(cluster: str, who: Holder | None) -> Conflict:
+    if who is not None and who.task == BACKUP:
+        hint = "wait for it, or end it with `bbdc backup cancel`; then try again"
+        return Conflict(f"a backup holds cluster {cluster}: {who}", hint=hint)
     return Conflict(
         f"another run holds cluster {cluster}: {who or 'a process that has just begun or ended'}",
         hint="watch it with `bbdc status`, or end it with `bbdc abort`; then try again",
@@ -115,14 +122,14 @@ class _FileHold:
         self._file = file
 
     @classmethod
-    def take(cls, path: Path, cluster: str) -> Self:
+    def take(cls, path: Path, cluster: str, task: str) -> Self:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+")
         if not _lock(file):
             file.close()
             raise _refusal(cluster, _read(path))
         file.truncate(0)
-        file.write(json.dumps(asdict(Holder.me())))
+        file.write(json.dumps(asdict(Holder.me(task))))
         file.flush()
         return cls(file)
 
@@ -159,10 +166,10 @@ class _SessionHold:
         self._connection = connection
 
     @classmethod
-    def take(cls, url: str, cluster: str) -> Self:
-        me = Holder.me()
+    def take(cls, url: str, cluster: str, task: str) -> Self:
+        me = Holder.me(task)
         # application_name is cut at 63 bytes, so the host goes last.
-        connection = _connect(url, f"bbdc {me.pid} {me.since:.0f} {me.host}"[:63])
+        connection = _connect(url, f"{_program(task)} {me.pid} {me.since:.0f} {me.host}"[:63])
         row = connection.execute("select pg_try_advisory_lock(%s)", (_number(cluster),)).fetchone()
         if row and row[0]:
             return cls(connection)
@@ -197,6 +204,11 @@ def _connect(url: str, application: str) -> psycopg.Connection:
         raise Unreachable(f"taking the lock in the runs' database failed: {error}") from error
 
 
+def _program(task: str) -> str:
+    """Return how PostgreSQL's list of sessions names a holder."""
+    return "bbdc" if task == ROLL else f"bbdc-{task}"
+
+
 def _number(cluster: str) -> int:
     """Return the advisory lock's number for ``cluster``: 63 bits of a digest."""
     return int.from_bytes(sha256(f"bbdc:{cluster}".encode()).digest()[:8]) >> 1
@@ -210,6 +222,7 @@ def _session_holder(connection: psycopg.Connection, cluster: str) -> Holder | No
         (high, low),
     ).fetchone()
     words = str(row[0]).split(" ", 3) if row else []
-    if len(words) != 4 or words[0] != "bbdc":
+    tasks = {_program(task): task for task in (ROLL, BACKUP)}
+    if len(words) != 4 or words[0] not in tasks:
         return None
-    return Holder(int(words[1]), words[3], float(words[2]))
+    return Holder(int(words[1]), words[3], float(words[2]), tasks[words[0]])

@@ -12,7 +12,7 @@ import sqlalchemy
 from dbos import DBOSClient, WorkflowStatus
 from dbos import error as dbos_error
 
-from automation.adapters.runs.holder import Holder, holder
+from automation.adapters.runs.holder import ROLL, Holder, holder
 from automation.adapters.runs.store import Store
 from automation.adapters.runs.workflow import CONTROL, STANDING, STORY, Ended, Standing
 from automation.core.roll import Ending, Memory, Message, Outcome, Plan, Record
@@ -189,6 +189,8 @@ class RunReader:
         memory: Memory = status.input["args"][0] if status.input else _missing(run)
         standing = self._standing(run)
         who = holder(self._store, cluster_of(run))
+        if who is not None and who.task != ROLL:
+            who = None  # a backup: it holds the cluster, and drives no run
         return Run(
             id=run,
             plan=memory.plan,

@@ -5,6 +5,7 @@ The memory holds the lock's tokens: it goes to the journal, which is encrypted, 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -100,6 +101,8 @@ class Memory:
     free: bool = False
     """Nobody is locked out by us: never locked, unlocked, or the lock is gone."""
     looked: bool = False
+    percents: Mapping[str, int] = field(default_factory=dict)
+    """How far the cloud was with each snapshot at the last look, by snapshot id; for the eye, nothing decides by it."""
     labelled: SetState | None = None
     stopping: str = ""
     """Named reason why the set is given up; empty while all is well."""

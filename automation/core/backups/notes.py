@@ -55,7 +55,8 @@ def _note_members(memory: Memory, seen: Sight) -> Memory:
         return memory
     found = {snapshot.id: snapshot for snapshot in seen.snapshots}
     members = tuple(_member(member, found.get(member.snapshot), seen.at) for member in memory.backup.members)
-    return replace(memory, backup=replace(memory.backup, members=members))
+    percents = {**memory.percents, **{snapshot.id: snapshot.percent for snapshot in seen.snapshots}}
+    return replace(memory, percents=percents, backup=replace(memory.backup, members=members))
 
 
 def _member(member: Member, snapshot: Snapshot | None, now: float) -> Member:

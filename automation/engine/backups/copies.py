@@ -69,6 +69,7 @@ def _written(safe: Safe, found: BackupSet, to: Destination, account: str, there:
         at=safe.clock.now(),
         problem="; ".join(broken),
     )
+    found = safe.manifests.read(found.id)  # copying takes hours: meanwhile the set may have been verified or drilled
     others = tuple(c for c in found.copies if (c.region, c.account) != (made.region, made.account))
     copied = replace(found, copies=(*others, made))
     safe.manifests.write(copied)

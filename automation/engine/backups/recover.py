@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from automation.core.backups import notes
 from automation.core.backups.memory import BackupSettings, Memory
-from automation.core.backups.sets import BackupSet, SetState, Snapshot
+from automation.core.backups.sets import BackupSet, Mode, SetState, Snapshot
 from automation.engine.backups.shelf import shelf
 from automation.engine.backups.take import Tell, Wish, nobody_stops, take
 from automation.ports.errors import BbdcError, Refused
@@ -73,20 +73,29 @@ def _owner(safe: Safe) -> tuple[str | None, str]:
         return None, str(error)
 
 
-def abandon(safe: Safe, set_id: str) -> BackupSet:
-    """Call a pending set invalid whose journal is lost with its machine.
+def abandon(
+    safe: Safe,
+    settings: BackupSettings,
+    set_id: str,
+    *,
+    stop: Wish = nobody_stops,
+    tell: Tell = lambda _record, _memory: None,
+) -> Memory:
+    """End a pending set whose journal is lost with its machine: free its lock, call its members invalid.
+
+    The lock is freed only when the user who holds it is ours, with the token that the nodes' logs tell of. The caller
+    knows that nobody takes this set any more.
+
+    Returns:
+        The set's memory with its outcome; from its first pass on it stands in this journal.
 
     Raises:
+        NotFound: there is no such set.
         Refused: the set is not pending.
     """
     found = safe.manifests.read(set_id)
     if found.state is not SetState.PENDING:
         raise Refused("not_pending", f"set {set_id} is {found.state}", hint="only a pending set can be abandoned")
-    dead = replace(
-        found, state=SetState.INVALID, reason="abandoned", detail="its journal is lost", ended=safe.clock.now()
-    )
-    for vault in safe.vaults:
-        for snapshot in vault.snapshots(set_id):
-            vault.label(snapshot, SetState.INVALID)
-    safe.manifests.write(dead)
-    return dead
+    asked = found.created if found.mode is Mode.LOCKED and safe.maintenance.user() else None
+    memory = Memory(found, written=SetState.PENDING, asked=asked, adopted=True)
+    return take(safe, settings, notes.stop(memory, "abandoned", "its journal is lost"), stop=stop, tell=tell)
