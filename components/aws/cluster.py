@@ -8,6 +8,7 @@ import pulumi_aws as aws
 
 from components.args import AwsBitbucketClusterArgs
 from components.aws.alarms import AwsAlarms
+from components.aws.backup_store import AwsBackupStore
 from components.aws.database import DATABASE_NAME, DATABASE_USER, AwsDatabase
 from components.aws.encryption import AwsEncryption
 from components.aws.firewall import AwsFirewall
@@ -52,6 +53,14 @@ class AwsBitbucketCluster(pulumi.ComponentResource):
     """Id of the VPC."""
     alarm_topic_arn: pulumi.Output[str]
     """ARN of the topic that alarms are sent to."""
+    backup_bucket: pulumi.Output[str]
+    """Name of the bucket that keeps the manifests of backup sets."""
+    encryption_key_arn: pulumi.Output[str]
+    """ARN of the key that the estate's data is encrypted with."""
+    private_subnet_ids: pulumi.Output[Sequence[str]]
+    """Ids of the private subnets, one for each zone."""
+    data_generation: pulumi.Output[str]
+    """Name of the generation of data in use."""
 
     def __init__(self, name: str, args: AwsBitbucketClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Declare a cluster.
@@ -101,7 +110,7 @@ class AwsBitbucketCluster(pulumi.ComponentResource):
         )
 
     def _build_data(self) -> None:
-        """Secrets, database, shared home."""
+        """Secrets, database, shared home, and the store of their backups."""
         name, spec, estate, key_arn = self._name, self._spec, self._spec.estate, self.encryption.key_arn
         self.secrets = AwsSecrets(
             f"{name}-secrets",
@@ -122,6 +131,7 @@ class AwsBitbucketCluster(pulumi.ComponentResource):
             password=self.secrets.database_password,
             opts=self._inside,
         )
+        self.backup_store = AwsBackupStore(f"{name}-backup-store", estate, key_arn=key_arn, opts=self._inside)
         identity = AwsIdentity(f"{name}-file-server-identity", estate, opts=self._inside)
         self.shared_home = AwsSharedHome(
             f"{name}-shared-home",
@@ -214,6 +224,9 @@ class AwsBitbucketCluster(pulumi.ComponentResource):
         self.volume_ids = pulumi.Output.all(*self.shared_home.volume_ids)
         self.vpc_id = self.network.vpc_id
         self.alarm_topic_arn = self.alarms.topic_arn
+        self.backup_bucket, self.encryption_key_arn = self.backup_store.bucket_name, self.encryption.key_arn
+        self.private_subnet_ids = pulumi.Output.all(*self.network.private_subnet_ids)
+        self.data_generation = pulumi.Output.from_input(self._spec.data.active.name)
 
     def exports(self) -> dict[str, pulumi.Output[Any]]:
         """Return every output by the name that other languages and stacks see."""
@@ -231,4 +244,8 @@ class AwsBitbucketCluster(pulumi.ComponentResource):
             "volumeIds": self.volume_ids,
             "vpcId": self.vpc_id,
             "alarmTopicArn": self.alarm_topic_arn,
+            "backupBucket": self.backup_bucket,
+            "encryptionKeyArn": self.encryption_key_arn,
+            "privateSubnetIds": self.private_subnet_ids,
+            "dataGeneration": self.data_generation,
         }

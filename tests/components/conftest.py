@@ -1,4 +1,4 @@
-"""Loads the component once: the AWS SDK warns of a deprecated member of its own, which nobody here uses."""
+"""Loads the components once: the AWS SDK warns of deprecated members of its own, which nobody here uses."""
 
 import importlib
 import warnings
@@ -6,3 +6,4 @@ import warnings
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)
     importlib.import_module("components.aws.cluster")
+    assert importlib.import_module("pulumi_aws").s3.Bucket  # its modules are loaded when they are first looked into

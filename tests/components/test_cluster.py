@@ -8,6 +8,7 @@ import pulumi
 import pytest
 
 from components.args import InstanceMetadata
+from components.aws.backup_store import bucket_name
 from components.aws.cluster import AwsBitbucketCluster
 from components.aws.user_data import LIMIT
 from components.naming import CLUSTER_TAG
@@ -52,6 +53,12 @@ ALLOWED = {
     "aws:rds/instance:Instance",
     "aws:rds/parameterGroup:ParameterGroup",
     "aws:rds/subnetGroup:SubnetGroup",
+    "aws:s3/bucket:Bucket",
+    "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration",
+    "aws:s3/bucketPolicy:BucketPolicy",
+    "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock",
+    "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration",
+    "aws:s3/bucketVersioning:BucketVersioning",
     "aws:secretsmanager/secret:Secret",
     "aws:secretsmanager/secretVersion:SecretVersion",
     "aws:sns/topic:Topic",
@@ -59,6 +66,11 @@ ALLOWED = {
     "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule",
 }
 UNTAGGABLE = {
+    "BucketLifecycleConfiguration",
+    "BucketPolicy",
+    "BucketPublicAccessBlock",
+    "BucketServerSideEncryptionConfiguration",
+    "BucketVersioning",
     "InstanceState",
     "RouteTableAssociation",
     "VolumeAttachment",
@@ -139,6 +151,10 @@ def test_the_automation_finds_what_it_needs_in_the_outputs(estate):
         "databaseIdentifier": "bitbucket-database",
         "fileServerId": "bitbucket-shared-home-server-id",
         "volumeIds": ["bitbucket-shared-home-volume-id"],
+        "backupBucket": "bitbucket-backups-111122223333-eu-west-1",
+        "encryptionKeyArn": "arn:aws:mock:bitbucket-encryption-key",
+        "privateSubnetIds": [f"bitbucket-network-private-{zone}-id" for zone in range(3)],
+        "dataGeneration": "original",
     }
 
 
@@ -177,7 +193,13 @@ def _changes(resource, after):
 
 # --- Data -------------------------------------------------------------------------------------------------------------
 
-HOLDS_DATA = {DATABASE, "aws:ebs/volume:Volume", "aws:kms/key:Key", "aws:secretsmanager/secret:Secret"}
+HOLDS_DATA = {
+    DATABASE,
+    "aws:s3/bucket:Bucket",
+    "aws:ebs/volume:Volume",
+    "aws:kms/key:Key",
+    "aws:secretsmanager/secret:Secret",
+}
 
 
 def test_what_holds_data_is_protected(estate):
@@ -189,12 +211,40 @@ def test_what_holds_data_is_protected(estate):
     assert typed(estate, MACHINE).inputs["disableApiTermination"] is True
 
 
+def test_manifests_are_kept_in_a_private_versioned_encrypted_bucket(estate):
+    assert estate.one("Bucket").inputs["forceDestroy"] is False
+    assert estate.one("BucketVersioning").inputs["versioningConfiguration"] == {"status": "Enabled"}
+    (rule,) = estate.one("BucketLifecycleConfiguration").inputs["rules"]
+    assert rule["noncurrentVersionExpiration"] == {"noncurrentDays": 400}
+    assert not {"expiration", "transitions"} & set(rule)  # the manifest that counts never goes
+    (encryption,) = estate.one("BucketServerSideEncryptionConfiguration").inputs["rules"]
+    assert encryption == {
+        "applyServerSideEncryptionByDefault": {
+            "sseAlgorithm": "aws:kms",
+            "kmsMasterKeyId": "arn:aws:mock:bitbucket-encryption-key",
+        },
+        "bucketKeyEnabled": True,
+    }
+    block = estate.one("BucketPublicAccessBlock").inputs
+    assert [block[k] for k in sorted(block) if k != "bucket"] == [True] * 4
+    (statement,) = json.loads(estate.one("BucketPolicy").inputs["policy"])["Statement"]
+    assert (statement["Effect"], statement["Condition"]) == ("Deny", {"Bool": {"aws:SecureTransport": "false"}})
+
+
+@pytest.mark.parametrize("cluster", ["bb", "b" * 40])
+def test_the_buckets_name_says_whose_it_is_and_fits(cluster):
+    names = [bucket_name(f"{cluster[:-1]}{end}", "111122223333", "ap-southeast-2") for end in "xy"]
+    assert len(set(names)) == 2
+    assert all(len(name) <= 63 and name.endswith("-backups-111122223333-ap-southeast-2") for name in names)
+
+
 def test_protection_can_be_lifted_so_that_an_estate_can_be_destroyed():
     open_estate = build(protect_data=False)
     assert not any(r.protect for r in open_estate.resources)
     database = typed(open_estate, DATABASE).inputs
     assert (database["deletionProtection"], database["skipFinalSnapshot"]) == (False, True)
     assert {s.inputs["recoveryWindowInDays"] for s in open_estate.of("Secret")} == {0}
+    assert open_estate.one("Bucket").inputs["forceDestroy"] is True
     assert not any(b.inputs["enableDeletionProtection"] for b in open_estate.of("LoadBalancer"))
 
 

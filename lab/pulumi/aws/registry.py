@@ -5,6 +5,7 @@ from __future__ import annotations
 from lab.pulumi.aws.resource import ResourceType
 from lab.pulumi.aws.types import (
     autoscaling,
+    bucket,
     database,
     database_groups,
     firewall,
@@ -58,5 +59,11 @@ RESOURCES: dict[str, ResourceType] = {
         monitoring.METRIC_ALARM,
         monitoring.LOGS,
         monitoring.TOPIC_TYPE,
+        bucket.BUCKET,
+        bucket.VERSIONING,
+        bucket.ENCRYPTION,
+        bucket.PUBLIC_ACCESS_BLOCK,
+        bucket.POLICY,
+        bucket.LIFECYCLE,
     )
 }

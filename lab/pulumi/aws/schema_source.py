@@ -34,9 +34,11 @@ def declaration(tokens: Iterable[str]) -> dict[str, Any]:
 def _resource(token: str, objects: dict[str, Any]) -> dict[str, Any]:
     _, where, name = token.split(":")
     package, _, _ = where.partition("/")
-    module = importlib.import_module(f"pulumi_aws.{package}")
-    inputs, required = _properties(getattr(module, f"{name}Args"), objects)
-    return {"inputs": inputs, "required": required, "outputs": _outputs(getattr(module, name))}
+    resource = getattr(importlib.import_module(f"pulumi_aws.{package}"), name)
+    # From the resource's own module, where it may have another name: an object type of the package has taken the usual.
+    own = vars(importlib.import_module(resource.__module__))
+    inputs, required = _properties(own.get(f"{name}InitArgs") or own[f"{name}Args"], objects)
+    return {"inputs": inputs, "required": required, "outputs": _outputs(resource)}
 
 
 def _outputs(resource: type) -> list[str]:

@@ -124,6 +124,22 @@ def _group(world: World, client: Any) -> Properties:
     }
 
 
+def _bucket(client: Any) -> str:
+    name = _unique("kept")
+    client("s3").create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    return name
+
+
+def _retention(days: int) -> Properties:
+    rule = {"id": "old", "status": "Enabled", "filter": {"prefix": ""}}
+    return {"rules": [{**rule, "noncurrentVersionExpiration": {"noncurrentDays": days}}]}
+
+
+def _encryption(key: str) -> Properties:
+    given = {"sseAlgorithm": "aws:kms", "kmsMasterKeyId": f"arn:aws:kms:eu-west-1:123456789012:key/{key}"}
+    return {"rules": [{"applyServerSideEncryptionByDefault": given, "bucketKeyEnabled": True}]}
+
+
 CASES: dict[str, Case] = {
     "aws:ec2/vpc:Vpc": Case(
         lambda _w, _c: {"cidrBlock": "127.91.0.0/16", "enableDnsHostnames": True, "tags": TAGS},
@@ -478,6 +494,43 @@ CASES: dict[str, Case] = {
         lambda _w, _c: {"displayName": "alarms", "tags": OTHER_TAGS},
         "arn:aws:sns:eu-west-1:",
         ("arn", "name", "owner"),
+    ),
+    "aws:s3/bucket:Bucket": Case(
+        lambda _w, _c: {"bucket": _unique("backups"), "forceDestroy": True, "tags": TAGS},
+        lambda _w, _c: {"tags": OTHER_TAGS},
+        "backups-",
+        ("arn", "bucketDomainName", "bucketRegion"),
+    ),
+    "aws:s3/bucketVersioning:BucketVersioning": Case(
+        lambda _w, c: {"bucket": _bucket(c), "versioningConfiguration": {"status": "Enabled"}},
+        lambda _w, _c: {"versioningConfiguration": {"status": "Suspended"}},
+        "kept-",
+        (),
+        lingers=True,
+    ),
+    "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration": Case(
+        lambda _w, c: {"bucket": _bucket(c), **_encryption("one")},
+        lambda _w, _c: _encryption("two"),
+        "kept-",
+        (),
+    ),
+    "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock": Case(
+        lambda _w, c: {"bucket": _bucket(c), "blockPublicAcls": True, "restrictPublicBuckets": True},
+        lambda _w, _c: {"blockPublicPolicy": True},
+        "kept-",
+        (),
+    ),
+    "aws:s3/bucketPolicy:BucketPolicy": Case(
+        lambda _w, c: {"bucket": _bucket(c), "policy": KEY_POLICY.replace("kms:*", "s3:GetObject")},
+        lambda _w, _c: {"policy": KEY_POLICY.replace("kms:*", "s3:ListBucket")},
+        "kept-",
+        (),
+    ),
+    "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration": Case(
+        lambda _w, c: {"bucket": _bucket(c), **_retention(400)},
+        lambda _w, _c: _retention(30),
+        "kept-",
+        (),
     ),
 }
 
