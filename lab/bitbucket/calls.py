@@ -35,6 +35,14 @@ def _lock(asked: Asked) -> Reply:
     return asked.cluster.maintenance.lock(asked.args["user"], asked.args["display_name"], asked.now)
 
 
+def _begin_integrity_check(asked: Asked) -> Reply:
+    """Give the check to the first node that asks after a start of the whole cluster; 409 for the others."""
+    if asked.cluster.integrity_checked_by is not None:
+        return Reply(409)
+    asked.cluster.integrity_checked_by = asked.node
+    return Reply(200)
+
+
 CALLS: Mapping[str, Callable[[Asked], Reply]] = {
     "zdu.cluster": lambda a: Reply(200, a.cluster.cluster_view(a.now, a.node)),
     "zdu.state": lambda a: Reply(200, a.cluster.state_view(a.now, a.node)),
@@ -45,6 +53,9 @@ CALLS: Mapping[str, Callable[[Asked], Reply]] = {
     "admin.cluster": lambda a: Reply(200, a.cluster.admin_cluster(a.node, a.now)),
     "admin.license": lambda a: a.around.licence(a.now, a.args["users"]),
     "admin.mesh": lambda a: Reply(200, {"values": a.around.mesh(a.now)}),
+    "admin.mesh.inconsistent": lambda a: Reply(200, {"values": a.around.inconsistent_replicas()}),
+    "integrity.begin": _begin_integrity_check,
+    "mirrors.list": lambda a: Reply(200, {"values": a.around.mirror_servers()}),
     "banner.get": _banner,
     "banner.put": lambda a: a.around.set_banner(dict(a.args["banner"])),
     "banner.delete": _no_banner,

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from lab.bitbucket.gate import Gate
 from lab.bitbucket.processes import see_off
+from lab.bitbucket.refs import read_refs
 from lab.bitbucket.seeding import GIT_ENVIRONMENT
 
 _LEAST_SECONDS = 1.0
@@ -96,24 +97,6 @@ class GitReader:
         summary = Summary(default, branches, commits)
         self._cache[path] = _Cached(signature, time.monotonic(), summary)
         return summary
-
-
-def read_refs(path: Path, prefix: str) -> dict[str, str]:
-    """Return object id by short name of the references under ``prefix``, loose ones over packed ones."""
-    found: dict[str, str] = {}
-    packed = path / "packed-refs"
-    if packed.exists():
-        for line in packed.read_text().splitlines():
-            value, _, name = line.partition(" ")
-            if name.startswith(prefix):
-                found[name.removeprefix(prefix)] = value
-    root = path / prefix.rstrip("/")
-    for folder, _, files in os.walk(root):
-        for file in files:
-            if not file.endswith(".lock"):
-                loose = Path(folder, file)
-                found[str(loose.relative_to(root))] = loose.read_text().strip()
-    return dict(sorted(found.items()))
 
 
 def _signature(path: Path) -> tuple[int, ...]:

@@ -36,6 +36,8 @@ class Life:
         """Told ``(now, node's handle or "", what happened)`` at every change of state."""
         self.torn: set[int] = set()
         """Islands that ran two versions while another island, blind to them, finalized on the shared database."""
+        self.integrity_checked_by: str | None = None
+        """The node that has taken the integrity check of this start of the cluster upon itself."""
         self._tasks_fail = False
         self._finalizing: int | None = None
         self._islands = 0
@@ -55,6 +57,7 @@ class Life:
             self._gone(corpse, now)  # its connection is closed by the newcomer at the same address
         if not any(not node.dead for node in self.nodes.values()):
             self.maintenance.forget()
+            self.integrity_checked_by = None
             self.finalization_failed = False  # the tasks run as part of the start of the whole cluster (inferred)
         node = Node(spec, f"{self.random.getrandbits(128):032x}", self._discover(spec), now)
         node.due = now + self.settings.boot_seconds

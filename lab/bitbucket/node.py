@@ -20,6 +20,7 @@ from aiohttp import web
 
 from lab.bitbucket import git_http
 from lab.bitbucket.announcements import Announcements
+from lab.bitbucket.first_start import check_integrity
 from lab.bitbucket.gate import Gate
 from lab.bitbucket.gitreader import GitReader
 from lab.bitbucket.here import Here, NodeConfig
@@ -72,6 +73,7 @@ class NodeProcess:
         beating = asyncio.create_task(self._beat(here))
         shell = SshDoor(here)
         opening = asyncio.create_task(shell.open_when_active())
+        checking = asyncio.create_task(check_integrity(here))
         try:
             await self._boot(here)
             await self._wait_for_the_end(beating)
@@ -80,6 +82,7 @@ class NodeProcess:
             await self._stop(here, site)
         finally:
             opening.cancel()
+            checking.cancel()
             beating.cancel()
             await shell.hang_up()
             await runner.cleanup()

@@ -79,6 +79,8 @@ class Settings:
     """Name of the address field in ``admin/cluster``; versions differ."""
     mesh_nodes: int = 0
     """Number of Mesh nodes."""
+    mirror_servers: int = 0
+    """Number of Smart Mirrors."""
     base_url: str = "http://bitbucket.invalid"
     """What users type; the root of every link."""
     ssh_base_url: str = ""

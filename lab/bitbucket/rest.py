@@ -9,9 +9,10 @@ import time
 from aiohttp import web
 
 from lab.bitbucket import paging
-from lab.bitbucket.gitreader import Commit, GitFailed, read_refs
+from lab.bitbucket.gitreader import Commit, GitFailed
 from lab.bitbucket.here import HERE, user_of
 from lab.bitbucket.records import Json, WorldRefused, build_number
+from lab.bitbucket.refs import read_refs
 from lab.bitbucket.refusals import INVALID, NO_COMMIT, NO_PROJECT, NO_REPOSITORY, NO_USER, TAKEN, Refusal
 from lab.bitbucket.security import need_sysadmin, need_user
 from lab.bitbucket.store import Project, Repository, User
@@ -68,7 +69,7 @@ async def projects(request: web.Request) -> web.Response:
 async def create_project(request: web.Request) -> web.Response:
     """Create a project from ``{key, name, description, public}``."""
     need_sysadmin(request)
-    body = await _body(request)
+    body = await read_body(request)
     key, name = str(body.get("key", "")), str(body.get("name") or body.get("key", ""))
     if not _KEY.fullmatch(key):
         raise Refusal.of(400, "The project key is not valid.", INVALID, context="key")
@@ -84,12 +85,12 @@ async def create_project(request: web.Request) -> web.Response:
 
 async def one_project(request: web.Request) -> web.Response:
     """One project."""
-    return web.json_response(project_json(request, _project(request)))
+    return web.json_response(project_json(request, find_project(request)))
 
 
 async def repositories(request: web.Request) -> web.Response:
     """Page of one project's repositories."""
-    rows = request.app[HERE].store.repositories(_project(request))
+    rows = request.app[HERE].store.repositories(find_project(request))
     return web.json_response(paging.page(request, rows, lambda row: repository_json(request, row)))
 
 
@@ -105,9 +106,9 @@ async def all_repositories(request: web.Request) -> web.Response:
 
 async def create_repository(request: web.Request) -> web.Response:
     """Create a repository from ``{name, slug, description}``."""
-    project = _project(request)
+    project = find_project(request)
     need_user(request)
-    body = await _body(request)
+    body = await read_body(request)
     name = str(body.get("name", ""))
     if not _NAME.fullmatch(name):
         raise Refusal.of(400, "The repository name is not valid.", INVALID, context="name")
@@ -196,7 +197,7 @@ def find_repository(request: web.Request) -> Repository:
     Raises:
         Refusal: 404, or 401 for nobody known.
     """
-    project = _project(request)
+    project = find_project(request)
     slug = request.match_info["slug"]
     repository = request.app[HERE].store.repository(project.key, slug)
     if repository is None:
@@ -204,7 +205,12 @@ def find_repository(request: web.Request) -> Repository:
     return repository
 
 
-def _project(request: web.Request) -> Project:
+def find_project(request: web.Request) -> Project:
+    """Return the project of the path, if it is there and may be seen.
+
+    Raises:
+        Refusal: 404, or 401 for nobody known.
+    """
     key = request.match_info["key"]
     project = request.app[HERE].store.project(key)
     if project is None or not project.public:
@@ -214,7 +220,12 @@ def _project(request: web.Request) -> Project:
     return project
 
 
-async def _body(request: web.Request) -> Json:
+async def read_body(request: web.Request) -> Json:
+    """Return the JSON object that was sent.
+
+    Raises:
+        Refusal: 400 when it is none.
+    """
     try:
         body = await request.json()
     except json.JSONDecodeError as problem:
@@ -258,8 +269,8 @@ def repository_json(request: web.Request, repository: Repository) -> Json:
         "name": repository.name,
         "description": repository.description,
         "scmId": "git",
-        "state": "AVAILABLE",
-        "statusMessage": "Available",
+        "state": "AVAILABLE" if repository.available else "OFFLINE",
+        "statusMessage": "Available" if repository.available else "The repository's directory is missing",
         "forkable": True,
         "project": project,
         "public": repository.project.public,

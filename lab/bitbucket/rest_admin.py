@@ -32,6 +32,8 @@ def routes() -> list[web.RouteDef]:
         web.put(_API + "/banner", set_banner),
         web.delete(_API + "/banner", remove_banner),
         web.get(_API + "/git/mesh/nodes", mesh),
+        web.get("/rest/ui/latest/admin/git/mesh/inconsistent-replicas", inconsistent_replicas),
+        web.get("/rest/mirroring/{api:latest|1\\.0}/mirrorServers", mirror_servers),
         web.post("/rest/mirroring/{api:latest|1\\.0}/zdu/{switch:start|end}", mirrors),
         web.get("/rest/plugins/1.0/product-updates/", updates),
         web.get("/rest/plugins/1.0/product-updates/{build}/compatibility", compatibility),
@@ -105,6 +107,18 @@ async def mesh(request: web.Request) -> web.Response:
     return web.json_response((reply.body or {}).get("values", []))
 
 
+async def inconsistent_replicas(request: web.Request) -> web.Response:
+    """Page of the repositories whose replicas on Mesh nodes differ."""
+    need_sysadmin(request)
+    return await _page_of(request, "admin.mesh.inconsistent")
+
+
+async def mirror_servers(request: web.Request) -> web.Response:
+    """Page of the Smart Mirrors."""
+    need_sysadmin(request)
+    return await _page_of(request, "mirrors.list")
+
+
 async def mirrors(request: web.Request) -> web.Response:
     """Switch the upgrade mode of mirror farms on or off."""
     need_sysadmin(request)
@@ -173,6 +187,14 @@ async def progress(request: web.Request) -> web.Response:
     need_sysadmin(request)
     percentage = paging.number(request.query.get("percentage", ""), "percentage")
     return await _ask(request, "maintenance.progress", token=request.query.get("token", ""), percentage=percentage)
+
+
+async def _page_of(request: web.Request, name: str) -> web.Response:
+    reply, _ = await request.app[HERE].link.call(name, {})
+    if not reply.ok:
+        return answer(reply)
+    rows: list[Json] = (reply.body or {})["values"]
+    return web.json_response(paging.page(request, rows, lambda row: row))
 
 
 async def _ask(request: web.Request, name: str, **args: object) -> web.Response:

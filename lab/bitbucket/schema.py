@@ -34,8 +34,8 @@ CREATE TABLE IF NOT EXISTS sta_pull_request (
     from_hash TEXT NOT NULL, to_repository_id INTEGER NOT NULL REFERENCES repositories(id),
     to_branch_fqn TEXT NOT NULL, to_hash TEXT NOT NULL, UNIQUE (to_repository_id, scoped_id));
 CREATE TABLE IF NOT EXISTS app_property (prop_key TEXT PRIMARY KEY, prop_value TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS bb_webhook (
-    id INTEGER PRIMARY KEY, repository_id INTEGER NOT NULL REFERENCES repositories(id), name TEXT NOT NULL,
+CREATE TABLE IF NOT EXISTS webhook (
+    id INTEGER PRIMARY KEY, scope_type TEXT NOT NULL, scope_id INTEGER NOT NULL, name TEXT NOT NULL,
     url TEXT NOT NULL, events TEXT NOT NULL, active INTEGER NOT NULL DEFAULT 1);
 """
 _VIEWS = """

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from aiohttp import web
 
-from lab.bitbucket import git_http, pages, rest, rest_admin
+from lab.bitbucket import git_http, pages, rest, rest_admin, rest_outgoing, rest_pulls
 from lab.bitbucket.gate import Latched
 from lab.bitbucket.here import HERE, Here, user_of
 from lab.bitbucket.link import FabricGone, FabricRefused
@@ -29,7 +29,7 @@ def application(here: Here) -> web.Application:
     """Build the application of one node."""
     app = web.Application(middlewares=[counted, faulty, forgiving, admitted], client_max_size=16 * 1024 * 1024)
     app[HERE] = here
-    for module in (rest_admin, rest, git_http, pages):
+    for module in (rest_admin, rest, rest_outgoing, rest_pulls, git_http, pages):
         app.add_routes(module.routes())
     return app
 

@@ -57,6 +57,22 @@ class Surroundings:
             "availabilityZone": None,
         }
 
+    def inconsistent_replicas(self) -> list[Json]:
+        """GET /rest/ui/latest/admin/git/mesh/inconsistent-replicas; the shape of one line is inferred."""
+        broken = self.cluster.faults.on("mesh_inconsistent")
+        count = int(broken.params["repositories"]) if broken else 0
+        return [
+            {"repository": {"id": number}, "replicas": [{"meshNodeId": "1", "state": "INCONSISTENT"}]}
+            for number in range(1, count + 1)
+        ]
+
+    def mirror_servers(self) -> list[Json]:
+        """GET /rest/mirroring/latest/mirrorServers."""
+        return [
+            {"id": f"mirror-{n}", "name": f"mirror-{n}", "baseUrl": f"http://mirror-{n}.invalid", "enabled": True}
+            for n in range(1, self.cluster.settings.mirror_servers + 1)
+        ]
+
     def health(self, now: float) -> Json:
         """GET /rest/troubleshooting/1.0/check/."""
         broken = self.cluster.faults.on("health_check")
