@@ -70,7 +70,7 @@ class Maintenance:
         """Lock the cluster: 202 with the unlock token, 409 when it is locked."""
         if self.held is not None:
             return errors(409, "The server is already locked for maintenance.", "MaintenanceLockedException")
-        self.held = Lock(self._token(), owner, owner_name, now)
+        self.held, self.task = Lock(self._token(), owner, owner_name, now), None
         return Reply(202, {"unlockToken": self.held.token, "owner": self._owner(self.held)})
 
     def lock_view(self) -> Reply:
@@ -105,7 +105,7 @@ class Maintenance:
         """Return the running task and how far database and Git are drained; 404 without a task."""
         if self.held is not None and token != self.held.token:
             return _wrong_token()
-        if self.task is None:
+        if self.held is None or self.task is None:
             return errors(404, "No maintenance task is running.", "NoSuchTaskException")
         latches = {"db-state": self.database_state(now), "scm-state": self.scm_state(now)}
         return Reply(200, {"task": self._task_view(now, self.task), **latches})
