@@ -37,6 +37,7 @@ def up(
     nodes: int = 3,
     version: str = "7.9.0",
     boot: float = 4.0,
+    snapshots: float = 1.0,
     seed: int = 0,
     as_json: Json = False,
 ) -> int:
@@ -48,11 +49,20 @@ def up(
         nodes: machines in the group.
         version: Bitbucket version to begin with.
         boot: seconds that a node takes to start; a real one takes minutes.
+        snapshots: seconds until snapshots of volumes and of the database are complete; real ones take minutes.
         seed: seed of whatever is left to chance.
         as_json: print what was built as JSON.
     """
     place = place_of(directory)
-    options = Options(cloud=cloud, nodes=nodes, version=version, boot=boot, seed=seed)
+    options = Options(
+        cloud=cloud,
+        nodes=nodes,
+        version=version,
+        boot=boot,
+        snapshot=snapshots,
+        database_snapshot=snapshots,
+        seed=seed,
+    )
     try:
         refuse(nodes=nodes, version=version, cloud=cloud, tempo=options.tempo)
     except ImpossibleWorld as error:

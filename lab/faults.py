@@ -63,6 +63,17 @@ CATALOGUE: Mapping[str, Kind] = {
     "stop-hangs": Kind("systemctl stop does nothing until its time-out", {"instance": ANY}),
     "agent-lost": Kind("the SSM agent of a machine is not connected", {"instance": "*"}),
     "launch-fails": Kind("a launch finds no capacity", {"zone": "*"}, times=1),
+    "snapshot-fails": Kind("a volume snapshot ends in the state error", times=1),
+    "snapshot-quota": Kind(
+        "snapshots of volumes and databases are refused: the account's limit is reached (limit: total, concurrent)",
+        {"limit": "total"},
+    ),
+    "snapshot-slow": Kind("snapshots take longer", {"seconds": 60.0}),
+    "database-snapshot-fails": Kind("a database snapshot ends in the status failed", times=1),
+    "database-busy": Kind(
+        "every available database is in another state for a while", {"state": "backing-up", "seconds": 10.0}
+    ),
+    "kms-denied": Kind("an encryption key cannot be used for a copy or a restored volume", times=1),
     "status-maintenance": Kind("somebody has locked Bitbucket: /status says MAINTENANCE with code 200"),
 }
 
@@ -74,6 +85,23 @@ THROTTLES = {
     "ec2": Reply(503, "RequestLimitExceeded", "Request limit exceeded."),
     "ssm": Reply(400, "ThrottlingException", "Rate exceeded"),
 }
+AT_ONCE = frozenset({"crash", "database-busy"})
+"""Faults that are over as soon as they have struck: there is nothing to clear."""
+SNAPSHOTS = frozenset({"CreateSnapshot", "CreateSnapshots", "CopySnapshot", "CreateDBSnapshot", "CopyDBSnapshot"})
+QUOTAS = {
+    "total": Reply(400, "SnapshotLimitExceeded", "The maximum number of snapshots has been reached."),
+    "concurrent": Reply(
+        400,
+        "ConcurrentSnapshotLimitExceeded",
+        "Maximum allowed in-progress snapshots for a single volume exceeded.",
+    ),
+    "rds": Reply(
+        400,
+        "SnapshotQuotaExceeded",
+        "The request cannot be processed because it would exceed the maximum number of snapshots.",
+    ),
+}
+"""What is answered, by the limit that is reached; RDS has one of its own."""
 
 
 @dataclass(slots=True)
@@ -125,6 +153,10 @@ class Hands(Protocol):
         """Lock Bitbucket for maintenance, or unlock it."""
         ...
 
+    def keep_databases_busy(self, state: str, seconds: float) -> None:
+        """Let every available database be in another state for a while."""
+        ...
+
 
 class FaultBook:
     """The faults that are switched on, and what the AWS world asks of them (lab.aws.ports.Faults).
@@ -155,11 +187,13 @@ class FaultBook:
             has = ", ".join(kind.params) or "none"
             raise NoSuchFault(f"fault {name} has no parameter {', '.join(unknown)}; it has: {has}")
         params = {key: type(default)(given.get(key, default)) for key, default in kind.params.items()}
+        if name == "snapshot-quota" and params["limit"] not in ("total", "concurrent"):
+            raise NoSuchFault(f"fault {name} knows the limits total and concurrent, not {params['limit']!r}")
         if params.get("instance") == ANY and self.hands is not None:
             params["instance"] = self._choose(name)
         fault = Fault(name, params, times if times is not None else kind.times)
         self._begin(kind, fault)  # without the guard: machines ask this book while they hold theirs
-        if name != "crash":
+        if name not in AT_ONCE:
             with self._guard:
                 self._on.append(fault)
         return fault
@@ -187,6 +221,9 @@ class FaultBook:
             return THROTTLES.get(call.service, Reply(400, "Throttling", "Rate exceeded"))
         if self._take("error", lambda fault: self._meant(fault, call)):
             return Reply(500, "InternalFailure", "An internal error has occurred.")
+        if call.action in SNAPSHOTS and (full := self._find("snapshot-quota", lambda _fault: True)):
+            self._take("snapshot-quota", lambda fault: fault is full)
+            return QUOTAS["rds" if call.service == "rds" else str(full.params["limit"])]
         return None
 
     def lose_reply(self, call: Call) -> bool:
@@ -206,6 +243,20 @@ class FaultBook:
     def agent_lost(self, instance: str) -> bool:
         """Say whether the machine's SSM agent is lost."""
         return self._find("agent-lost", lambda fault: fault.params["instance"] in {"*", ANY, instance}) is not None
+
+    def snapshot_fails(self, kind: str) -> bool:
+        """Say whether this snapshot ends in an error."""
+        name = "snapshot-fails" if kind == "volume" else "database-snapshot-fails"
+        return self._take(name, lambda _fault: True)
+
+    def snapshot_delay(self) -> float:
+        """Return the seconds that snapshots take longer."""
+        slow = self._find("snapshot-slow", lambda _fault: True)
+        return float(slow.params["seconds"]) if slow else 0.0
+
+    def key_denied(self) -> bool:
+        """Say whether this use of an encryption key is refused."""
+        return self._take("kms-denied", lambda _fault: True)
 
     def disk_full(self, instance: str) -> bool:  # noqa: ARG002 - every machine may be the next
         """Say whether this installation finds its disk full."""
@@ -307,9 +358,15 @@ def _lock(hands: Hands, _fault: Fault, on: bool) -> None:  # noqa: FBT001 - call
     hands.lock(locked=on)
 
 
+def _keep_busy(hands: Hands, fault: Fault, on: bool) -> None:  # noqa: FBT001 - called through the table below
+    if on:
+        hands.keep_databases_busy(fault.params["state"], fault.params["seconds"])
+
+
 _HANDS: Mapping[str, Callable[[Hands, Fault, bool], None]] = {
     "crash": _crash,
     "stop-hangs": _hang,
     "az-loss": _lose_zone,
+    "database-busy": _keep_busy,
     "status-maintenance": _lock,
 }

@@ -44,6 +44,8 @@ class Options:
         stop: from the last finished task of a graceful stop until the process ends.
         drain: longest time that a graceful stop waits for tasks.
         repositories: repositories that are there from the beginning.
+        snapshot: until a volume snapshot is completed.
+        database_snapshot: until a database snapshot is available.
         seed: seed of whatever is left to chance.
     """
 
@@ -56,6 +58,8 @@ class Options:
     stop: float = 1.0
     drain: float = 30.0
     repositories: int = 24
+    snapshot: float = 1.0
+    database_snapshot: float = 1.0
     seed: int = 0
 
     @classmethod

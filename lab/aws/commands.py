@@ -53,6 +53,11 @@ class Commands:
         running = found is not None and found.state == "running" and self.world.machines.running(instance)
         return running and not self.world.faults.agent_lost(instance)
 
+    def pids(self) -> list[int]:
+        """Return the process of every command that runs."""
+        found = (invocation.pid for command in self.sent for invocation in command.invocations)
+        return [pid for pid in found if pid is not None]
+
     def close(self) -> None:
         """End every process that still runs."""
         for command in self.sent:

@@ -90,6 +90,12 @@ class Invocation:
         """Whether it has come to an end."""
         return self.status in OVER
 
+    @property
+    def pid(self) -> int | None:
+        """Its process while it runs."""
+        running = self._process is not None and not self.over and self._process.poll() is None
+        return self._process.pid if running and self._process is not None else None
+
     def start(self, directory: Path, now: float) -> None:
         """Run the script as the machine's agent does."""
         self._output = directory / "ssm" / self.command.id
@@ -100,6 +106,7 @@ class Invocation:
             "PATH": f"{directory / 'bin'}{os.pathsep}{os.environ.get('PATH', '/usr/bin:/bin')}",
             "HOME": str(directory),
             "LAB_MACHINE": str(directory),
+            "BBDC_ROOT": str(directory / "root"),
             "LANG": "C.UTF-8",
         }
         with (self._output / "stdout").open("wb") as out, (self._output / "stderr").open("wb") as err:

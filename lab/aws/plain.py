@@ -47,6 +47,7 @@ class PlainMachines:
         shim.parent.mkdir(parents=True)
         shim.write_text(SYSTEMCTL)
         shim.chmod(0o755)
+        (self.directory(spec.id) / "root").mkdir()
         self.start(spec.id)
 
     def start(self, instance: str) -> None:

@@ -1,70 +1,80 @@
-"""Things that take time: volume snapshots become ``completed``, databases and their snapshots ``available``.
-
-Repairs in moto: all of them were done within the call that began them.
-"""
+"""Things that take time: a volume is ``creating``, a snapshot ``pending``, a database ``backing-up``, for a while."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-
-from moto.ec2.models.elastic_block_store import Snapshot
-from moto.rds.models import DBInstance, DBSnapshot
-
-from lab.aws.patches import Patches
 
 if TYPE_CHECKING:
     from lab.aws.world import AwsWorld
 
 
+@dataclass(slots=True, eq=False)
+class Stage:
+    """A while that a thing spends in a state.
+
+    Attributes:
+        thing: moto's object, or our own.
+        attribute: where its state stands.
+        during, then: its state until ``due``, and after it.
+        begun, due: seconds since the epoch.
+        after: what else happens when it is over.
+    """
+
+    thing: Any
+    attribute: str
+    during: str
+    then: str | None
+    begun: float
+    due: float
+    after: Callable[[], None] | None
+
+    def finish(self) -> None:
+        """Pass on to the state after, unless the thing was changed meanwhile: deleted, stopped."""
+        if getattr(self.thing, self.attribute) == self.during:
+            setattr(self.thing, self.attribute, self.then)
+            if self.after is not None:
+                self.after()
+
+
 @dataclass(slots=True)
 class Progress:
-    """What is under way: (thing, when it began, when it is done, its status then)."""
+    """What is under way."""
 
     world: AwsWorld
-    going: list[tuple[Any, float, float, str]] = field(default_factory=list)
+    going: list[Stage] = field(default_factory=list)
 
-    def begin(self, thing: Any, seconds: float, status: str) -> None:
-        """Let a thing be in ``status`` for a while, and then in the one it has now."""
+    def begin(
+        self,
+        thing: Any,
+        seconds: float,
+        during: str,
+        then: str | None,
+        *,
+        attribute: str = "status",
+        after: Callable[[], None] | None = None,
+    ) -> None:
+        """Let a thing be in the state ``during`` for a while, and then in ``then``; at once when it takes no time."""
+        now = self.world.clock.now()
+        setattr(thing, attribute, during)
+        stage = Stage(thing, attribute, during, then, now, now + seconds, after)
         if seconds > 0:
-            now = self.world.clock.now()
-            self.going.append((thing, now, now + seconds, thing.status))
-            thing.status = status
+            self.going.append(stage)
+        else:
+            stage.finish()
 
     def advance(self, now: float) -> None:
-        """Finish what is due; what was changed meanwhile (deleted, stopped) stays as it is."""
-        for line in [line for line in self.going if now >= line[2]]:
-            self.going.remove(line)
-            thing, _, _, status = line
-            if thing.status in {"pending", "creating"}:
-                thing.status = status
+        """Finish what is due, in order."""
+        while due := [stage for stage in self.going if now >= stage.due]:
+            first = min(due, key=lambda stage: stage.due)
+            self.going.remove(first)
+            first.finish()
 
     def percent(self, thing: Any) -> int:
         """Return how far a thing is, 0 to 100."""
         now = self.world.clock.now()
-        for other, begun, due, _ in self.going:
-            if other is thing:
-                return min(99, int(100 * (now - begun) / (due - begun)))
+        for stage in self.going:
+            if stage.thing is thing:
+                return min(99, int(100 * (now - stage.begun) / (stage.due - stage.begun)))
         return 100
-
-
-def install(world: AwsWorld, patches: Patches) -> None:
-    """Let snapshots and databases take their time."""
-
-    @patches.wrap(Snapshot, "__init__")
-    def snapshot(original: Any, self: Any, *args: Any, **options: Any) -> None:
-        original(self, *args, **options)
-        if options.get("from_ami") is None and self.from_ami is None:
-            world.progress.begin(self, world.timings.snapshot, "pending")
-
-    patches.put(Snapshot, "progress", property(lambda self: f"{world.progress.percent(self)}%"))
-    for kind in (DBInstance, DBSnapshot):
-        patches.wrap(kind, "__init__")(_slowly(world))
-
-
-def _slowly(world: AwsWorld) -> Any:
-    def create(original: Any, self: Any, *args: Any, **options: Any) -> None:
-        original(self, *args, **options)
-        world.progress.begin(self, world.timings.database, "creating")
-
-    return create

@@ -23,7 +23,10 @@ from moto.core.base_backend import BackendDict
 
 from lab.aws import (
     commands,
+    database_snapshots,
+    databases,
     disturbances,
+    endpoints,
     groups,
     images,
     instances,
@@ -31,16 +34,18 @@ from lab.aws import (
     policies,
     progress,
     scaling,
+    snapshots,
     targets,
     templates,
+    volumes,
 )
 from lab.aws.gateway import Gateway
 from lab.aws.patches import Patches
-from lab.aws.ports import Call, Clock, Faults, Machines, NoFaults, Timings
+from lab.aws.ports import Call, Clock, Faults, Machines, NoFaults, NoStorage, Storage, Timings
 from lab.aws.server import Server, dispatcher
 
 ACCOUNT = "123456789012"
-REGION = "eu-west-1"
+REGION = endpoints.REGION
 ACCESS_KEY = "AKIALABLABLABLABLAB0"
 SECRET_KEY = "lab"  # noqa: S105 - signatures are not checked; the access key names the lab
 
@@ -70,6 +75,7 @@ class AwsWorld:
         clock: the computer's when None; ``ManualClock`` in tests.
         timings: how long things take.
         faults: what should go wrong.
+        storage: what volumes and databases hold; nothing when None. ``lab.data.storage`` has one with real files.
         probe: asked for each target with (group ARN, instance id), where no balancer reports health: True healthy,
             False unhealthy, None unanswered yet. None when a balancer reports through ``targets.report``.
         access_key: the only access key accepted; None accepts all.
@@ -84,6 +90,7 @@ class AwsWorld:
         clock: Clock | None = None,
         timings: Timings | None = None,
         faults: Faults | None = None,
+        storage: Storage | None = None,
         probe: Callable[[str, str], bool | None] | None = None,
         access_key: str | None = None,
         tick: float | None = None,
@@ -94,6 +101,7 @@ class AwsWorld:
         self.clock: Clock = clock or RealClock()
         self.timings = timings or Timings()
         self.faults: Faults = faults or NoFaults()
+        self.storage: Storage = storage or NoStorage()
         self.reuse_addresses = reuse_addresses
         self.lock = threading.RLock()
         self.listeners: list[Callable[[str, dict[str, Any]], None]] = []
@@ -106,6 +114,8 @@ class AwsWorld:
         self.commands = commands.Commands(self)
         self.metrics = metrics.Metrics(self)
         self.progress = progress.Progress(self)
+        self.databases = databases.DatabaseInstances(self)
+        self.database_snapshots = database_snapshots.DatabaseSnapshots(self)
         self.disturbances = disturbances.Disturbances(self)
         self._tick = tick
         self._port = port
@@ -132,7 +142,10 @@ class AwsWorld:
             metrics,
             images,
             policies,
-            progress,
+            volumes,
+            snapshots,
+            databases,
+            database_snapshots,
             disturbances,
         ):
             part.install(self, self._patches)
@@ -189,14 +202,13 @@ class AwsWorld:
         """Return a boto3 client of this world; without options always the same one."""
         if service in self._clients and not options:
             return self._clients[service]
-        client = _session().client(
-            service,
-            region_name=REGION,
-            endpoint_url=self.url,
-            aws_access_key_id=self._access_key or ACCESS_KEY,
-            aws_secret_access_key=SECRET_KEY,
-            **options,
-        )
+        usual = {
+            "region_name": REGION,
+            "endpoint_url": self.url,
+            "aws_access_key_id": self._access_key or ACCESS_KEY,
+            "aws_secret_access_key": SECRET_KEY,
+        }
+        client = _session().client(service, **{**usual, **options})
         if not options:
             self._clients[service] = client
         return client

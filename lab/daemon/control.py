@@ -6,6 +6,8 @@ GET    /status                         everything ``bbdc lab status`` shows
 GET    /events?since=N                 what happened
 GET    /faults  POST /faults  DELETE /faults[/NAME]
 POST   /machines/{id}/unit {verb}      systemctl of a machine
+POST   /database {host, user, password}  the file of a database, for psql of a machine
+GET    /aws                            endpoint and access key, for aws of a machine
 POST   /children {pid, name}           a process that belongs to the lab (traffic)
 POST   /stop                           end the lab
 """

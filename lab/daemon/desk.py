@@ -40,6 +40,8 @@ class Desk:
             ("DELETE", "/faults"): self.clear_faults,
             ("DELETE", "/faults/<name>"): self.clear_faults,
             ("POST", "/machines/<instance>/unit"): self.unit,
+            ("POST", "/database"): self.database,
+            ("GET", "/aws"): self.aws,
             ("POST", "/children"): self.child,
             ("POST", "/stop"): self.stop,
         }
@@ -114,6 +116,21 @@ class Desk:
     def unit(self, request: Request, instance: str) -> Any:
         """Be systemctl."""
         return {"state": self._daemon.machines.control_unit(instance, request.get_json()["verb"])}
+
+    def database(self, request: Request) -> Any:
+        """Say where the file of a database is, to whoever knows its endpoint, user and password."""
+        asked, daemon = request.get_json(), self._daemon
+        try:
+            with daemon.world.lock:
+                name = daemon.world.databases.reach(asked["host"], asked["user"], asked["password"])
+            found = daemon.storage.database(name)
+        except (ConnectionError, PermissionError) as error:
+            raise Refusal(str(error)) from error
+        return {"path": str(found)}
+
+    def aws(self, _request: Request) -> Any:
+        """Say how a machine reaches AWS."""
+        return {"endpoint": self._daemon.world.url, "access_key": self._daemon.record.access_key}
 
     def child(self, request: Request) -> Any:
         """Take in a process that ends with the lab."""

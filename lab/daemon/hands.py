@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+from lab.aws.world import AwsWorld
 from lab.bitbucket.fabric import Fabric
 from lab.bitbucket.faults import CATALOGUE
 from lab.bitbucket.records import WorldRefused
@@ -25,11 +26,13 @@ class DaemonHands:
     Attributes:
         machines: the machines.
         fabric: the cluster.
+        world: the cloud.
         lock_token: unlock token of a maintenance lock that a fault took.
     """
 
     machines: ProcessMachines
     fabric: Fabric
+    world: AwsWorld
     lock_token: str = ""
 
     def running(self) -> list[str]:
@@ -94,3 +97,9 @@ class DaemonHands:
         elif self.lock_token:
             self.fabric.call(nodes[0], "maintenance.unlock", {"token": self.lock_token})
             self.lock_token = ""
+
+    def keep_databases_busy(self, state: str, seconds: float) -> None:
+        """Let every available database be in another state for a while."""
+        with self.world.lock:
+            if not self.world.databases.keep_busy(state, seconds):
+                raise NoSuchFault("no database is available")

@@ -29,6 +29,8 @@ from lab.daemon.events import Events
 from lab.daemon.hands import DaemonHands
 from lab.daemon.sampler import Sampler
 from lab.daemon.watch import Watch
+from lab.data.databases import FILE
+from lab.data.storage import SEED, DirectoryStorage
 from lab.faults import FaultBook
 from lab.files import write_json, write_private
 from lab.machines import ProcessMachines, Site, node_command
@@ -40,6 +42,8 @@ FIRST_OCTET, LAST_OCTET = 10, 250
 FRONTS = 20_000
 """Front ports begin here: under the range from which connections take theirs."""
 TICK = 0.1
+MOMENT = 0.2
+"""Seconds that a volume takes to be made, attached or detached."""
 
 _log = logging.getLogger(__name__)
 
@@ -107,11 +111,13 @@ class Daemon:
         desk = Desk(self)
         self.control = self._opened(Control(self.record.token, desk.handlers()))
         self.book = FaultBook(self.options.seed)
+        self.storage = DirectoryStorage(self.directory)
         self.machines = self._machines()
         self.world = AwsWorld(
             self.machines,
-            timings=Timings(database=1.0),
+            timings=self._timings(),
             faults=self.book,
+            storage=self.storage,
             access_key=self.record.access_key,
             tick=TICK,
         )
@@ -173,8 +179,8 @@ class Daemon:
 
     def _seed(self) -> None:
         seed(
-            self.directory / "shared",
-            self.directory / "db" / "bitbucket.sqlite",
+            self.directory / SEED / "shared",
+            self.directory / SEED / "db" / FILE,
             admin_password=self.record.password,
             admin_token=self.record.bitbucket_token,
             repositories=self.options.repositories,
@@ -198,6 +204,16 @@ class Daemon:
         self.fabric_url = fabric.serve()
         return fabric
 
+    def _timings(self) -> Timings:
+        options = self.options
+        return Timings(
+            volume=MOMENT,
+            attach=MOMENT,
+            snapshot=options.snapshot,
+            database=1.0,
+            database_snapshot=options.database_snapshot,
+        )
+
     def _machines(self) -> ProcessMachines:
         write_private(self.directory / "control.token", self.record.token)
         site = Site(
@@ -206,8 +222,8 @@ class Daemon:
             control_token=self.directory / "control.token",
             fabric=self.fabric_url,
             fabric_token=self.directory / "fabric.token",
-            shared_home=self.directory / "shared",
-            database=self.directory / "db" / "bitbucket.sqlite",
+            shared_home=self.directory / SEED / "shared",
+            database=self.directory / SEED / "db" / FILE,
             grace=self.options.drain,
             stop_timeout=self.options.drain + 15,
         )
@@ -215,8 +231,11 @@ class Daemon:
 
     def _connect(self) -> None:
         """Let faults reach the machines, and every part tell what happens."""
-        self.book.hands = DaemonHands(self.machines, self.fabric)
+        self.book.hands = DaemonHands(self.machines, self.fabric, self.world)
         self.machines.disk_full = self.book.disk_full
+        self.machines.disks = self.storage
+        self.storage.changed = self.machines.remount
+        self.storage.writers = lambda: [*self.machines.pids().values(), *self.world.commands.pids()]
         self.machines.listener = self._machine_event
         self.world.listeners.append(lambda event, details: self.events.add("aws", event, details))
         self.fabric.cluster.listener = self._both(self.fabric.cluster.listener)

@@ -43,6 +43,9 @@ class Recorder:
     def lock(self, *, locked: bool) -> None:
         self.done.append(("lock", locked))
 
+    def keep_databases_busy(self, state: str, seconds: float) -> None:
+        self.done.append(("busy", state, seconds))
+
 
 @pytest.fixture
 def hands() -> Recorder:
@@ -145,4 +148,33 @@ def test_what_the_cluster_has_used_up_is_over(book: FaultBook, hands: Recorder) 
     hands.acted["alone", "*"] = 1
     assert [line["left"] for line in book.list()] == [1]
     hands.acted.clear()
+    assert book.list() == []
+
+
+def test_snapshots_are_refused_as_each_service_refuses_them(book: FaultBook) -> None:
+    book.set("snapshot-quota", limit="concurrent")
+    answers = [book.refuse(call("ec2", "CreateSnapshots")), book.refuse(call("rds", "CreateDBSnapshot"))]
+    assert [answer and answer.code for answer in answers] == [
+        "ConcurrentSnapshotLimitExceeded",
+        "SnapshotQuotaExceeded",
+    ]
+    assert book.refuse(call("ec2", "DeleteSnapshot")) is None
+    with pytest.raises(NoSuchFault, match="total and concurrent"):
+        book.set("snapshot-quota", limit="daily")
+
+
+def test_snapshots_fail_once_and_are_slow_until_cleared(book: FaultBook) -> None:
+    book.set("snapshot-fails")
+    book.set("database-snapshot-fails", times=2)
+    book.set("snapshot-slow", seconds=7)
+    book.set("kms-denied")
+    assert [book.snapshot_fails("volume"), book.snapshot_fails("volume")] == [True, False]
+    assert [book.snapshot_fails("database") for _ in range(3)] == [True, True, False]
+    assert [book.key_denied(), book.key_denied()] == [True, False]
+    assert [book.snapshot_delay(), book.snapshot_delay(), book.clear(), book.snapshot_delay()] == [7.0, 7.0, 1, 0.0]
+
+
+def test_a_busy_database_is_nothing_to_clear(book: FaultBook, hands: Recorder) -> None:
+    book.set("database-busy", state="modifying", seconds=3)
+    assert hands.done == [("busy", "modifying", 3.0)]
     assert book.list() == []

@@ -1,0 +1,1 @@
+"""Programs that stand in for real ones on the lab's machines."""
