@@ -18,6 +18,7 @@ from automation.ports.errors import (
     Forbidden,
     NotAuthenticated,
     NotFound,
+    Refused,
     Throttled,
     Unavailable,
     Unexpected,
@@ -45,6 +46,13 @@ _NOT_FOUND = {
 _CONFLICT = {
     "IncorrectInstanceState", "IncorrectState", "InstanceRefreshInProgress", "ResourceInUse", "ResourceInUseException",
     "ScalingActivityInProgress",
+    "DBClusterSnapshotAlreadyExistsFault", "DBSnapshotAlreadyExists", "DBSnapshotAlreadyExistsFault",
+    "InvalidDBClusterSnapshotStateFault", "InvalidDBClusterStateFault", "InvalidDBInstanceState",
+    "InvalidDBInstanceStateFault", "InvalidDBSnapshotState", "InvalidDBSnapshotStateFault", "InvalidSnapshot.InUse",
+}  # fmt: skip
+_QUOTA = {
+    "ConcurrentSnapshotLimitExceeded", "ResourceLimitExceeded", "SnapshotCreationPerVolumeRateExceeded",
+    "SnapshotLimitExceeded", "SnapshotQuotaExceeded", "SnapshotQuotaExceededFault",
 }  # fmt: skip
 _UNAVAILABLE = {
     "InternalError", "InternalFailure", "InternalServerError", "RequestTimeout", "RequestTimeoutException",
@@ -95,6 +103,10 @@ def _answered(error: ClientError, doing: str, service: str) -> BbdcError:
         return NotAuthenticated(message, hint=LOGIN_HINT)
     if code in _THROTTLED:
         return Throttled(message)
+    if code in _QUOTA:
+        return Refused("snapshot_quota", message, hint="remove snapshots, ask AWS for more, or wait 15 s per volume")
+    if "kms" in code.lower():
+        return Refused("encryption_key", message, hint="check the key: its state, its policy, its account and region")
     return _state(error, code, text, message)
 
 
@@ -104,6 +116,7 @@ def _state(error: ClientError, code: str, text: str, message: str) -> BbdcError:
     if (
         code in _NOT_FOUND
         or (code.isdigit() and _status(error) == 404)
+        or code.startswith("NoSuch")
         or code.endswith(("NotFound", "NotFoundException", "NotFoundFault"))
     ):
         return NotFound(message)

@@ -69,6 +69,14 @@ class Templates:
         """Return where machines of the template fetch the archive, with ``{version}``; None when it does not say."""
         return None if reference is None else archive_of(str(self._data(reference).get("UserData") or ""))
 
+    def value(self, reference: Reference | None, name: str) -> str | None:
+        """Return what the start-up script assigns to ``name``; None when it does not."""
+        if reference is None:
+            return None
+        script, _ = _script(str(self._data(reference).get("UserData") or ""))
+        found = (line["value"].decode() for line in _LINE.finditer(script) if line["name"].decode() == name)
+        return next(found, None) or None
+
     def _data(self, reference: Reference) -> dict[str, Any]:
         return dict(self._described(reference).get("LaunchTemplateData") or {})
 
