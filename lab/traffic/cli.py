@@ -94,6 +94,9 @@ def _text(found: TrafficReport) -> str:
         f"{found.failed} failed of {found.requests} requests",
         f"{found.rate:.0f} a second; p50 {found.p50_ms:.0f} ms, p99 {found.p99_ms:.0f} ms, max {found.max_ms:.0f} ms",
     ]
+    if found.maintenance:
+        seconds = sum(window.until - window.since for window in found.locked)
+        lines.append(f"{found.maintenance} turned away by the maintenance page, locked {seconds:.1f} s in all")
     lines += [f"  +{f.time - found.started:.1f} s {f.kind} {f.what}: {f.error}" for f in found.failures[:20]]
     verified = "not looked for yet" if found.pushes_verified is None else f"{found.pushes_verified} are there"
     lines.append(f"{found.pushes_acknowledged} pushes acknowledged, {verified}")

@@ -62,9 +62,9 @@ class Copy:
         if not self._made:
             await self._make()
         commit = await self._commit()
-        reference = f"refs/heads/{self.branch}"
+        reference, began = f"refs/heads/{self.branch}", time.time()
         await self._git.run("push", "--quiet", "origin", f"{reference}:{reference}", cwd=self._place)
-        return Push(time.time(), self.repository.name, self.branch, commit)
+        return Push(time.time(), self.repository.name, self.branch, commit, began)
 
     async def _make(self) -> None:
         shutil.rmtree(self._place, ignore_errors=True)  # left by a clone that failed

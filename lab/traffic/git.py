@@ -94,4 +94,4 @@ class Git:
 
 def _last_lines(text: str) -> str:
     """Return the end of what git said: that is where the reason stands."""
-    return " | ".join(line.strip() for line in text.strip().splitlines()[-3:])
+    return " | ".join(line.strip() for line in text.strip().splitlines()[-5:])

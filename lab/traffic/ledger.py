@@ -5,11 +5,15 @@ Pure: it neither reads a clock nor writes a file.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from lab.traffic.histogram import Series
-from lab.traffic.report import Failure, KindReport, Push, TrafficReport
+from lab.traffic.report import Failure, KindReport, Locked, Push, TrafficReport
+
+LOCK_PAUSE = 5.0
+"""Seconds in which nobody is turned away, after which the lock counts as another one."""
 
 MOST_FAILURES = 10_000
 """Failures kept with all their particulars; more are still counted."""
@@ -29,6 +33,8 @@ class Entry:
     """None: it succeeded."""
     status: int | None = None
     upstream: str | None = None
+    locked: bool = False
+    """Turned away by the maintenance page: neither served nor failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +63,8 @@ class Ledger:
     _all: Series = field(init=False)
     _kinds: dict[str, Series] = field(default_factory=dict)
     _failures: list[Failure] = field(default_factory=list)
+    _turned_away: Counter[str] = field(default_factory=Counter)
+    _windows: list[Locked] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._all = Series(self.began)
@@ -71,10 +79,21 @@ class Ledger:
         kind = self._kinds.setdefault(entry.kind, Series(self.began))
         for series in (self._all, kind):
             series.add(entry.due, milliseconds, failed=failed)
+        if entry.locked:
+            self._turned_away[entry.kind] += 1
+            self._note(entry.due + entry.seconds)
         if entry.error is not None and len(self._failures) < MOST_FAILURES:
             self._failures.append(
                 Failure(entry.due, entry.kind, entry.what, entry.status, entry.error[:500], entry.upstream)
             )
+
+    def _note(self, at: float) -> None:
+        """Enter into the current window a request that was turned away ``at``; after a pause a new one begins."""
+        last = self._windows[-1] if self._windows else None
+        if last is None or at > last.until + LOCK_PAUSE:
+            self._windows.append(Locked(at, at, 1))
+        else:
+            self._windows[-1] = Locked(min(at, last.since), max(at, last.until), last.requests + 1)
 
     def report(
         self,
@@ -103,7 +122,7 @@ class Ledger:
             p50_ms=total.latencies.percentile(0.5),
             p99_ms=total.p99(),
             max_ms=round(total.latencies.maximum, 3),
-            kinds={name: self._kind(series) for name, series in self._kinds.items()},
+            kinds={name: self._kind(name, series) for name, series in self._kinds.items()},
             step=self._all.step,
             series=self._all.samples(),
             failures=tuple(self._failures),
@@ -112,9 +131,11 @@ class Ledger:
             pushes_verified=verification.verified if verification else None,
             missing=verification.missing if verification else (),
             verification_error=verification.error if verification else None,
+            maintenance=self._turned_away.total(),
+            locked=tuple(self._windows),
         )
 
-    def _kind(self, series: Series) -> KindReport:
+    def _kind(self, name: str, series: Series) -> KindReport:
         series.widen(self._all.step)
         latencies = series.total.latencies
         return KindReport(
@@ -124,4 +145,5 @@ class Ledger:
             p99_ms=latencies.percentile(0.99),
             max_ms=round(latencies.maximum, 3),
             series=series.samples(),
+            maintenance=self._turned_away[name],
         )

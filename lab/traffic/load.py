@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from lab.traffic.client import Broken
 from lab.traffic.git import GitFailed
 from lab.traffic.ledger import Entry, Ledger
+from lab.traffic.lock import TurnedAway
 from lab.traffic.people import Unexpected
 
 MOST_OPEN = 4000
@@ -93,9 +94,11 @@ class Load:
 
     async def _carry_out(self, ask: Ask, due: float, wall: float) -> None:
         error: str | None = "cut off when the run ended"
-        status, upstream = None, None
+        status, upstream, locked = None, None, False
         try:
             upstream, error = await ask.make(), None
+        except TurnedAway:
+            error, locked = None, True
         except Unexpected as refused:
             error, status, upstream = str(refused), refused.answer.status, refused.answer.upstream
         except GitFailed as failed:
@@ -106,4 +109,4 @@ class Load:
             error = str(broken)
         finally:
             seconds = asyncio.get_running_loop().time() - due
-            self._ledger.enter(Entry(ask.kind, wall, seconds, ask.what, error, status, upstream))
+            self._ledger.enter(Entry(ask.kind, wall, seconds, ask.what, error, status, upstream, locked))

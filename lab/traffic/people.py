@@ -11,6 +11,7 @@ from http import HTTPStatus
 from urllib.parse import quote, urlencode
 
 from lab.traffic.client import Answer, Broken, Client
+from lab.traffic.lock import TurnedAway, says_maintenance
 from lab.traffic.settings import Target
 
 LOGIN, DASHBOARD, REPOSITORY, REST = "login", "dashboard", "repository", "rest"
@@ -90,13 +91,16 @@ class Person:
         """Load a page as a browser, or a list as a program with a token.
 
         Raises:
-            Broken, TimeoutError: as Client.request; Unexpected: another status, or another page.
+            Broken, TimeoutError: as Client.request; Unexpected: another status, or another page; TurnedAway: Bitbucket
+                is locked for maintenance.
         """
         if look.kind == REST:
             fields = _PROGRAM | {"Authorization": self.target.bearer}
             answer = await self.client.request("GET", look.path, fields)
         else:
             answer = await self._ask("GET", look.path, _BROWSER)
+        if says_maintenance(answer):
+            raise TurnedAway
         if answer.status != HTTPStatus.OK:
             raise Unexpected(answer, "200")
         if look.marker not in answer.body:

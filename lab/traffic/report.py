@@ -45,6 +45,17 @@ class KindReport:
     p99_ms: float
     max_ms: float
     series: tuple[Sample, ...]
+    maintenance: int = 0
+    """Turned away by the maintenance page; not among the failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Locked:
+    """A span in which Bitbucket turned requests away because it was locked for maintenance; Unix times."""
+
+    since: float
+    until: float
+    requests: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +63,13 @@ class Push:
     """A push that the server acknowledged."""
 
     time: float
+    """Unix time at which the client knew of it."""
     repository: str
+    """PROJECT/slug."""
     branch: str
     commit: str
+    began: float = 0.0
+    """Unix time at which the client began; 0 where nobody wrote it down."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +101,8 @@ class TrafficReport:
     pushes_verified: int | None
     missing: tuple[Push, ...]
     verification_error: str | None
+    maintenance: int = 0
+    locked: tuple[Locked, ...] = ()
     schema: int = SCHEMA
 
     def to_json(self) -> dict[str, Any]:
@@ -96,6 +113,7 @@ class TrafficReport:
         document["series"] = [list(sample) for sample in self.series]
         document["failures"] = [asdict(failure) for failure in self.failures]
         document["missing"] = [asdict(push) for push in self.missing]
+        document["locked"] = [asdict(window) for window in self.locked]
         return document
 
     @classmethod
@@ -110,6 +128,7 @@ class TrafficReport:
         values["series"] = _series(document["series"])
         values["failures"] = tuple(Failure(**entry) for entry in document["failures"])
         values["missing"] = tuple(Push(**entry) for entry in document["missing"])
+        values["locked"] = tuple(Locked(**entry) for entry in document.get("locked", ()))
         return cls(**values)
 
 

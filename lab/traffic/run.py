@@ -7,14 +7,15 @@ import json
 import random
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from lab.files import write_private
 from lab.traffic.client import Broken, Client
 from lab.traffic.committers import Cloner, Committers, read_pushes
-from lab.traffic.git import Git
+from lab.traffic.git import Git, GitFailed
 from lab.traffic.ledger import Ledger
 from lab.traffic.load import Ask, Load
+from lab.traffic.lock import Lock, TurnedAway
 from lab.traffic.people import Mix, Person, Repository, Unexpected, discover, gather_people
 from lab.traffic.report import TrafficReport
 from lab.traffic.settings import Settings, Target
@@ -45,6 +46,7 @@ class Run:
         self._ledger = Ledger(settings.run, target.url, asked, time.time())
         self._load = Load(self._ledger)
         self._client = Client(target.url)
+        self._lock = Lock(self._client)
         self._chance = random.Random(settings.seed)  # noqa: S311 - chance, not secrets
         self._git = Git(target, settings.work)
 
@@ -91,7 +93,7 @@ class Run:
         try:
             async with asyncio.TaskGroup() as streams:
                 streams.create_task(self._load.keep(settings.rate, self._looks(people, repositories)))
-                streams.create_task(self._load.keep(settings.clones, lambda: _clone(cloner), offset=0.1))
+                streams.create_task(self._load.keep(settings.clones, lambda: self._clone(cloner), offset=0.1))
                 streams.create_task(self._load.keep(settings.pushes, lambda: self._push(committers), offset=0.35))
         finally:
             if limit is not None:
@@ -109,18 +111,36 @@ class Run:
             person, look = people[turn % len(people)], mix.next()
 
             async def make() -> str | None:
-                return (await person.look(look)).upstream
+                try:
+                    return (await person.look(look)).upstream
+                except TurnedAway:
+                    self._lock.noted()
+                    raise
 
             return Ask(look.kind, f"GET {look.path}", make)
 
         return choose
 
     def _push(self, committers: Committers) -> Ask:
-        async def make() -> None:
+        async def push() -> None:
             await committers.push()
             self._ledger.acknowledged += 1
 
-        return Ask(PUSH, "git push", make)
+        return Ask(PUSH, "git push", lambda: self._unless_locked(push()))
+
+    def _clone(self, cloner: Cloner) -> Ask:
+        repository = cloner.choose()
+        return Ask(CLONE, f"git clone {repository.name}", lambda: self._unless_locked(cloner.clone(repository)))
+
+    async def _unless_locked(self, work: Awaitable[None]) -> None:
+        """Carry out one git command; raise TurnedAway when a lock is why it failed."""
+        began = asyncio.get_running_loop().time()
+        try:
+            await work
+        except GitFailed as failed:
+            if await self._lock.explains(failed, began):
+                raise TurnedAway from failed
+            raise
 
     async def _conclude(self) -> TrafficReport:
         self._write(self._ledger.report(time.time(), "verifying"))
@@ -137,8 +157,3 @@ class Run:
 
     def _write(self, report: TrafficReport) -> None:
         write_private(self._settings.folder / "summary.json", json.dumps(report.to_json()))
-
-
-def _clone(cloner: Cloner) -> Ask:
-    repository = cloner.choose()
-    return Ask(CLONE, f"git clone {repository.name}", lambda: cloner.clone(repository))

@@ -40,6 +40,15 @@ def another_page(request: web.Request) -> web.StreamResponse:
     return web.Response(text="Please log in", content_type="text/html")
 
 
+def maintenance(request: web.Request) -> web.StreamResponse:
+    """What a locked Bitbucket answers; git shows a plain text to its user, but not when it fails half-way."""
+    if request.path.startswith("/scm/"):
+        return web.Response(status=503, text="Bitbucket is currently under maintenance.\n")
+    if request.path.startswith("/rest/"):
+        return web.json_response({"errors": [{"message": "Bitbucket is currently under maintenance."}]}, status=503)
+    return web.Response(status=503, text="<html><h1>Maintenance</h1></html>", content_type="text/html")
+
+
 @dataclass
 class Server:
     """One server over bare repositories in a folder."""
@@ -51,6 +60,8 @@ class Server:
     failing: Failing = server_error
     fail_what: str = "page"
     url: str = ""
+    locked: bool = False
+    """What /status tells."""
 
     @property
     def target(self) -> Target:
@@ -79,6 +90,7 @@ class Server:
     def application(self) -> web.Application:
         app = web.Application(client_max_size=2**28)
         app.router.add_post("/j_atl_security_check", self._log_in)
+        app.router.add_get("/status", self._status)
         app.router.add_get("/rest/api/latest/repos", self._repositories)
         app.router.add_get("/rest/{rest:.*}", self._list)
         app.router.add_route("*", "/scm/{rest:.*}", self._git)
@@ -110,6 +122,9 @@ class Server:
         last = start == len(REPOSITORIES) - 1
         entry = {"slug": REPOSITORIES[start], "project": {"key": "PRJ"}}
         return web.json_response({"values": [entry], "isLastPage": last, "nextPageStart": None if last else start + 1})
+
+    async def _status(self, request: web.Request) -> web.StreamResponse:
+        return web.json_response({"state": "MAINTENANCE" if self.locked else "RUNNING"})
 
     async def _list(self, request: web.Request) -> web.StreamResponse:
         return self._fails("page", request) or web.json_response({"values": []})

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from lab.traffic.histogram import MOST_SLICES, Histogram, Series
 from lab.traffic.ledger import MOST_FAILURES, Entry, Ledger
-from lab.traffic.report import TrafficReport
+from lab.traffic.report import Locked, TrafficReport
 
 
 @given(st.lists(st.floats(0.01, 100_000), min_size=1), st.sampled_from([0.5, 0.9, 0.99, 1.0]))
@@ -57,8 +57,26 @@ def test_failures_beyond_the_limit_are_still_counted() -> None:
     assert len(report.failures[0].error) <= 500
 
 
+def test_who_is_turned_away_by_a_lock_is_counted_apart_and_in_windows() -> None:
+    books = ledger()
+    for kind, due in (("page", 100.0), ("page", 103.0), ("page", 101.0), ("push", 104.0), ("page", 120.0)):
+        books.enter(Entry(kind, due, 0.5, "GET /", locked=True))
+    books.enter(Entry("page", 105.0, 0.5, "GET /", error="x"))
+    report = books.report(121.0, "running")
+    assert (report.requests, report.failed, report.maintenance, report.kinds["push"].maintenance) == (6, 1, 5, 1)
+    assert report.locked == (Locked(100.5, 104.5, 4), Locked(120.5, 120.5, 1))
+    assert len(report.failures) == 1
+
+
+def test_a_report_of_before_there_were_locks_is_read() -> None:
+    document = ledger().report(101.0, "running").to_json()
+    del document["maintenance"], document["locked"]
+    assert TrafficReport.from_json(document).maintenance == 0
+
+
 def test_a_report_survives_its_file() -> None:
     books = ledger()
+    books.enter(Entry("page", 100.0, 0.1, "GET /", locked=True))
     books.enter(Entry("page", 100.0, 0.1, "GET /", error="x", status=502, upstream="i-a"))
     report = books.report(101.0, "running")
     assert TrafficReport.from_json(report.to_json()) == report

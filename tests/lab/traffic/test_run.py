@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from lab.traffic.client import Client
 from lab.traffic.committers import read_pushes
-from lab.traffic.git import Git
+from lab.traffic.git import Git, GitFailed
+from lab.traffic.lock import Lock
 from lab.traffic.report import TrafficReport
 from lab.traffic.run import CannotBegin, Run
 from lab.traffic.settings import Settings
@@ -21,6 +23,7 @@ from tests.lab.traffic.server import (
     Server,
     another_page,
     hang_up,
+    maintenance,
     redirect,
     server_error,
     serving,
@@ -178,6 +181,56 @@ def test_a_server_that_cannot_be_asked_is_another_finding_than_a_missing_push(tm
         assert (found.verified, found.missing) == (0, ())
         assert found.error is not None
         assert "500" in found.error
+
+    go(tmp_path, scenario)
+
+
+def test_a_planned_lock_turns_away_and_fails_nobody(tmp_path: Path) -> None:
+    async def scenario(server: Server) -> None:
+        async def lock() -> None:
+            await asyncio.sleep(0.7)
+            for what in ("page", "git"):
+                server.fail(what, 10_000, maintenance)
+                await asyncio.sleep(0.4)
+            server.fail("page", 0)
+
+        made = settings(tmp_path, rate=50.0, clones=6.0, pushes=6.0, seconds=2.0)
+        report, _ = await asyncio.gather(Run(made, server.target).go(), lock())
+        assert report.failed == 0
+        assert report.maintenance > report.kinds["push"].maintenance + report.kinds["clone"].maintenance > 0
+        assert report.maintenance == sum(window.requests for window in report.locked)
+        acknowledged = report.kinds["push"].requests - report.kinds["push"].maintenance
+        assert report.pushes_acknowledged == report.pushes_verified == acknowledged
+        assert all(0 < push.began <= push.time for push in read_pushes(made.folder / "pushes.jsonl"))
+
+    go(tmp_path, scenario)
+
+
+@pytest.mark.parametrize(
+    ("text", "locked", "explained"),
+    [
+        ("fatal: the remote end hung up", True, False),
+        ("error: RPC failed; HTTP 503 curl 22", True, True),
+        ("error: RPC failed; HTTP 503 curl 22", False, False),
+        ("remote: Bitbucket is currently under maintenance. | fatal: 503", False, True),
+    ],
+)
+def test_a_503_that_git_does_not_explain_is_asked_for(
+    tmp_path: Path,
+    text: str,
+    locked: bool,  # noqa: FBT001 -- a table's column
+    explained: bool,  # noqa: FBT001 -- a table's column
+) -> None:
+    async def scenario(server: Server) -> None:
+        client = Client(server.url)
+        server.locked = locked
+        began = asyncio.get_running_loop().time()
+        lock = Lock(client)
+        assert await lock.explains(GitFailed("push", 1, text), began) is explained
+        server.locked = False  # it is over already, but others were turned away meanwhile
+        lock.noted()
+        assert await lock.explains(GitFailed("push", 1, "HTTP 503"), began)
+        client.close()
 
     go(tmp_path, scenario)
 
