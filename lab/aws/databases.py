@@ -98,7 +98,6 @@ def name_of(database: Any) -> str:
 
 
 def _birth(world: AwsWorld, patches: Patches) -> None:
-    backup = DBInstance.save_automated_backup
     patches.put(DBInstance, "save_automated_backup", lambda _self: None)  # moto's comes before there is anything
 
     @patches.wrap(RDSBackend, "create_db_instance")
@@ -116,10 +115,18 @@ def _birth(world: AwsWorld, patches: Patches) -> None:
 
         def ready() -> None:
             if self.databases.get(database.db_instance_identifier) is database and database.backup_retention_period:
-                backup(database)
+                _automated(self, database)
 
         world.progress.begin(database, world.timings.database, "creating", "available", after=ready)
         return database
+
+
+def _automated(backend: Any, database: Any) -> None:
+    """Take the first automated snapshot; a name is good for one in a minute."""
+    minute = dt.datetime.fromtimestamp(database.lab_created, dt.UTC).strftime("%Y-%m-%d-%H-%M")
+    name = f"rds:{database.db_instance_identifier}-{minute}"
+    if name not in backend.database_snapshots:
+        backend.create_auto_snapshot(database.db_instance_identifier, name)
 
 
 def _changes(world: AwsWorld, patches: Patches) -> None:

@@ -7,19 +7,20 @@ tags; a copy did not care for the state of its source nor for the key; there was
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from moto.backends import get_backend
 from moto.core.responses import ActionResult
+from moto.core.serialize import TimestampSerializer
 from moto.ec2.exceptions import EC2ClientError
 from moto.ec2.models.elastic_block_store import EBSBackend, Snapshot
 from moto.ec2.responses.elastic_block_store import ElasticBlockStore
 from moto.ec2.utils import random_snapshot_id
 
 from lab.aws.instances import tags_of
-from lab.aws.members import moment
 from lab.aws.patches import Patches
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ def install(world: AwsWorld, patches: Patches) -> None:
     patches.put(Snapshot, "progress", property(lambda self: f"{world.progress.percent(self)}%"))
     patches.put(Snapshot, "state", property(lambda self: self.status))
     patches.put(Snapshot, "state_message", property(lambda self: getattr(self, "lab_message", None)))
+    _dates(patches)
     _taking(world, patches)
     _copying(world, patches)
 
@@ -173,7 +175,19 @@ def usable_key(backend: Any, key: str) -> str | None:
     return str(found.arn) if found.enabled and found.key_state == "Enabled" else None
 
 
-def thousandths(seconds: float) -> Any:
-    """Return a UTC date to the millisecond, as the service tells it."""
-    found = moment(seconds)
+class Precise(dt.datetime):
+    """A date that EC2 tells to the millisecond; it tells others to the second."""
+
+
+def thousandths(seconds: float) -> Precise:
+    """Return a UTC date to the millisecond."""
+    found = Precise.fromtimestamp(seconds, dt.UTC)
     return found.replace(microsecond=found.microsecond // 1000 * 1000)
+
+
+def _dates(patches: Patches) -> None:
+    @patches.wrap(TimestampSerializer, "_timestamp_iso8601_zeroed")
+    def tell(original: Any, self: Any, value: dt.datetime) -> Any:
+        if isinstance(value, Precise):
+            return value.strftime("%Y-%m-%dT%H:%M:%S.") + f"{value.microsecond // 1000:03d}Z"
+        return original(self, value)

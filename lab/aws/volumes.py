@@ -1,7 +1,8 @@
 """EBS volumes: states on the way, refusals, and the directories that hold what is on them.
 
 Repairs in moto: a volume was ``available`` and ``attached`` at once, could be attached twice and anywhere, could be
-made smaller than its snapshot, and from a snapshot that is not completed.
+made smaller than its snapshot, and from a snapshot that is not completed; a machine's boot volume was not at the device
+that its image names.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from moto.core.responses import ActionResult
 from moto.ec2.exceptions import EC2ClientError
 from moto.ec2.models.elastic_block_store import EBSBackend, Volume
+from moto.ec2.models.instances import Instance
 from moto.ec2.responses.elastic_block_store import ElasticBlockStore
 
 from lab.aws.instances import tags_of
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from lab.aws.world import AwsWorld
 
 ROLE, FILE_SERVER = "bitbucket-dc:role", "file-server"
+BOOT_SIZE = 8
+"""GiB of a boot volume that nobody has declared."""
 ATTACHABLE = frozenset({"running", "stopping", "stopped"})
 
 
@@ -29,6 +33,11 @@ def install(world: AwsWorld, patches: Patches) -> None:
     _creating(world, patches)
     _attaching(world, patches)
     _modifying(patches)
+
+    @patches.replace(Instance, "setup_defaults")
+    def boot_volume(self: Any) -> None:
+        volume = self.ec2_backend.create_volume(size=BOOT_SIZE, zone_name=self.placement.zone)
+        self.ec2_backend.attach_volume(volume.id, self.id, self.root_device_name, True)
 
 
 def _status(volume: Any) -> str:
@@ -79,7 +88,7 @@ def _attaching(world: AwsWorld, patches: Patches) -> None:
     def attached(self: Any, volume_id: str, instance_id: str, device_path: str, *more: Any, **options: Any) -> Any:
         found = attach(self, volume_id, instance_id, device_path, *more, **options)
         home = tags_of(found.volume).get(ROLE) == FILE_SERVER == tags_of(found.instance).get(ROLE)
-        if device_path not in {found.instance.root_device_name, "/dev/sda1", "/dev/xvda"}:
+        if device_path != found.instance.root_device_name:
             world.storage.attach(volume_id, instance_id, device_path, home=home)
         return found
 
