@@ -22,6 +22,7 @@ from moto.backends import get_backend
 from moto.core.base_backend import BackendDict
 
 from lab.aws import (
+    buckets,
     commands,
     database_snapshots,
     databases,
@@ -142,6 +143,7 @@ class AwsWorld:
             metrics,
             images,
             policies,
+            buckets,
             volumes,
             snapshots,
             databases,
