@@ -1,7 +1,7 @@
 """S3: bucket policies as far as a lab can hold them.
 
-Repair in moto: it reads no conditions, so that a policy which refuses plain HTTP refuses everything. The lab's endpoint on
-loopback stands for one with TLS: a statement about ``aws:SecureTransport`` does not apply to it.
+Repair in moto: it reads no conditions, so that a policy which refuses plain HTTP refuses everything. The lab's endpoint
+on loopback stands for one with TLS: a statement about ``aws:SecureTransport`` does not apply to it.
 """
 
 from __future__ import annotations
