@@ -42,8 +42,6 @@ class NodeConfig:
     grace_seconds: float = 30.0
     """How long a graceful stop waits for open requests."""
     heartbeat_seconds: float = 0.25
-    log: Path | None = None
-    """Where its logs go; None for ``log`` in ``home``."""
 
     @classmethod
     def read(cls, file: Path) -> NodeConfig:
@@ -53,8 +51,8 @@ class NodeConfig:
             TypeError: a field is missing or unknown.
         """
         fields: Json = json.loads(file.read_text())
-        for name in ("fabric_token_file", "shared", "database", "home", "log"):
-            if fields.get(name) is not None:
+        for name in ("fabric_token_file", "shared", "database", "home"):
+            if name in fields:
                 fields[name] = Path(fields[name])
         return cls(**fields)
 

@@ -172,7 +172,7 @@ def main(arguments: list[str]) -> int:
         sys.stderr.write("usage: python -m lab.bitbucket.node node.json\n")
         return 2
     config = NodeConfig.read(Path(arguments[0]))
-    _log_to(config.log or config.home / "log")
+    _log_to(config.home / "log")
     if sys.version_info < (3, 12):  # newer ones use pidfd by themselves; threads would cost more than Git does
         asyncio.get_event_loop_policy().set_child_watcher(asyncio.PidfdChildWatcher())
     try:

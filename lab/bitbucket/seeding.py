@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from random import Random
 
+from lab.bitbucket.pulls import seed_pull_requests
 from lab.bitbucket.store import Project, Store
 
 GIT_ENVIRONMENT = {"GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": "/dev/null", "LC_ALL": "C.UTF-8"}
@@ -55,6 +56,7 @@ def seed(
         projects = [store.project(key) or store.create_project(key, name) for key, name in _PROJECTS]
         for number in range(repositories):
             _seed_repository(store, projects, number, commits, Random(f"{chance}/{number}"))  # noqa: S311 -- contents
+        seed_pull_requests(store, float(_EPOCH))
     finally:
         store.close()
     return token

@@ -12,7 +12,7 @@ import pytest
 
 from lab.bitbucket import integrity
 from lab.bitbucket.gate import Gate, Latched
-from lab.bitbucket.pulls import PullRequests, seed_pull_requests
+from lab.bitbucket.pulls import PullRequests
 from lab.bitbucket.seeding import seed
 from lab.bitbucket.store import RefUpdate, Repository, Store
 from tests.lab.bitbucket import fire
@@ -32,7 +32,6 @@ def seeded(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def store(seeded: Path, tmp_path: Path) -> Iterator[Store]:
     shutil.copytree(seeded, tmp_path / "copy")
     store = Store(tmp_path / "copy" / "db" / "bitbucket.sqlite", tmp_path / "copy" / "shared")
-    seed_pull_requests(store, 1_600_000_000.0)
     yield store
     store.close()
 
