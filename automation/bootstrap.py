@@ -1,4 +1,4 @@
-"""Choose the adapters: settings in, ``World`` out. The one place that knows which cloud is behind the ports.
+"""Choose the adapters: settings in, ``World`` or ``Safe`` out. The one place that knows which cloud is behind them.
 
 Nothing is asked over the network here, except for a credential that lies in a cloud's secret store.
 """
@@ -7,24 +7,35 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
 from automation.adapters.bitbucket.client import Client
+from automation.adapters.bitbucket.maintenance import BitbucketMaintenance
 from automation.adapters.bitbucket.nodes import NodeViews
 from automation.adapters.bitbucket.rest import BitbucketRest
 from automation.adapters.clock import SystemClock
 from automation.adapters.http import Credentials, Http, Timeouts
 from automation.adapters.logs import Redactor
 from automation.adapters.secrets import Reader, resolve
+from automation.adapters.together import Threads
 from automation.config import Cloud, Settings
 from automation.ports.clock import Clock
 from automation.ports.cloud import Archive, Backups, Balancer, Group, Host, Metrics
 from automation.ports.errors import Refused
+from automation.ports.maintenance import NodeLogs
+from automation.ports.safe import Safe
+from automation.ports.vaults import Manifests, Vault
 from automation.ports.world import World
+
+if TYPE_CHECKING:
+    from automation.adapters.runs.store import Store
 
 _TO_A_NODE = Timeouts(connect=2.0, read=10.0)
 """A node is asked in every pass: one that hangs must not hold the pass up for long."""
+_UNDER_LOCK = Timeouts(connect=3.0, read=15.0)
+"""Users wait: a call that hangs is asked again, or given up with the budget."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +50,18 @@ class CloudPorts:
     backups: Backups
     stores: Mapping[str, Reader]
     """Secret stores by the scheme of their references."""
+
+
+@dataclass(frozen=True, slots=True)
+class SafePorts:
+    """What one cloud brings into a safe."""
+
+    group: Group
+    logs: NodeLogs
+    disks: Vault
+    database: Vault
+    manifests: Manifests
+    search: Vault | None = None
 
 
 def build(settings: Settings, *, clock: Clock | None = None, redactor: Redactor | None = None) -> World:
@@ -73,6 +96,48 @@ def build(settings: Settings, *, clock: Clock | None = None, redactor: Redactor 
     )
 
 
+def build_safe(
+    settings: Settings, *, clock: Clock | None = None, redactor: Redactor | None = None, store: Store | None = None
+) -> Safe:
+    """Return the ports of backups of the estate that ``settings`` describe.
+
+    Args:
+        settings: parsed settings.
+        clock: another clock than the machine's.
+        redactor: learns every credential, and every token of a lock; give it to the logs as well.
+        store: where the journal is kept; the settings' own when None.
+
+    Raises:
+        Refused: a setting is missing, or the cloud's SDK is not installed.
+        BbdcError: a credential reference leads nowhere.
+    """
+    from automation.adapters.journal import StoredJournal  # noqa: PLC0415 (whoever takes no backup need not wait for
+    from automation.adapters.runs.store import Store  # noqa: PLC0415       the database's library)
+
+    clock, redactor = clock or SystemClock(), redactor or Redactor()
+    stores = _CLOUDS[settings.cloud](settings, clock).stores
+    cloud = _SAFES[settings.cloud](settings, clock, redactor)
+    credentials, password = _credentials(settings, stores), _password(settings, stores)
+    for secret in (*credentials.secrets, *password.secrets):
+        redactor.add(secret)
+    url = _url(settings)
+    through = Http(credentials=credentials, ca_bundle=settings.ca_bundle)
+    locking = Http(credentials=password, ca_bundle=settings.ca_bundle, timeouts=_UNDER_LOCK)
+    return Safe(
+        clock=clock,
+        bitbucket=BitbucketRest(Client(through, url, clock, redactor)),
+        maintenance=BitbucketMaintenance(locking, url, clock, redactor, user=password.user or ""),
+        logs=cloud.logs,
+        group=cloud.group,
+        disks=cloud.disks,
+        database=cloud.database,
+        search=cloud.search,
+        manifests=cloud.manifests,
+        journal=StoredJournal(store or Store(settings.state, database_url(settings))),
+        together=Threads(),
+    )
+
+
 def calls(world: World) -> Mapping[str, int]:
     """Return the requests sent so far, by port; ports that do not count are left out."""
     names = ("bitbucket", "nodes", "group", "balancer", "host", "metrics", "archive", "backups")
@@ -93,6 +158,18 @@ def database_url(settings: Settings) -> str | None:
     return resolve(settings.database_url, stores=stores).get_secret_value()
 
 
+def notify_urls(settings: Settings) -> tuple[SecretStr, ...]:
+    """Return the resolved URLs of those who hear how a backup ended.
+
+    Raises:
+        BbdcError: a reference leads nowhere.
+    """
+    urls = settings.backup.notify
+    in_store = any(url.get_secret_value().startswith("aws-sm:") for url in urls)
+    stores = _CLOUDS[settings.cloud](settings, SystemClock()).stores if in_store else {}
+    return tuple(resolve(url, stores=stores) for url in urls)
+
+
 def _url(settings: Settings) -> str:
     if settings.url is None:
         raise Refused("settings", "where is Bitbucket? Its URL is not set", hint="set BITBUCKET_URL")
@@ -109,6 +186,13 @@ def _credentials(settings: Settings, stores: Mapping[str, Reader]) -> Credential
     if settings.token is not None:
         return Credentials(token=known(settings.token))
     return Credentials(user=settings.user, password=known(settings.password))
+
+
+def _password(settings: Settings, stores: Mapping[str, Reader]) -> Credentials:
+    """Return user and password, which the lock takes even where a token is used for everything else."""
+    if not settings.user or settings.password is None:
+        return Credentials()
+    return Credentials(user=settings.user, password=resolve(settings.password, stores=stores))
 
 
 def _aws(settings: Settings, clock: Clock) -> CloudPorts:
@@ -137,9 +221,31 @@ def _aws(settings: Settings, clock: Clock) -> CloudPorts:
     )
 
 
+def _aws_safe(settings: Settings, clock: Clock, redactor: Redactor) -> SafePorts:
+    # Imported here: as above; ``_aws`` was called before and has told what is not installed.
+    from automation.adapters.aws.disks import AwsDisks  # noqa: PLC0415
+    from automation.adapters.aws.manifests import S3Manifests  # noqa: PLC0415
+    from automation.adapters.aws.node_logs import AwsNodeLogs  # noqa: PLC0415
+    from automation.adapters.aws.nodes import AwsGroup  # noqa: PLC0415
+    from automation.adapters.aws.rds import AwsDatabase  # noqa: PLC0415
+    from automation.adapters.aws.session import Aws  # noqa: PLC0415
+    from automation.adapters.aws.shell import AwsShell  # noqa: PLC0415
+
+    aws, cluster, backup = Aws(settings.region), settings.cluster_name, settings.backup
+    shell = AwsShell(aws.caller(), cluster, clock)
+    return SafePorts(
+        group=AwsGroup(aws.caller(), cluster),
+        logs=AwsNodeLogs(aws.caller(), cluster, shell, backup.home, redactor),
+        disks=AwsDisks(aws.caller(), cluster),
+        database=AwsDatabase(aws.caller(), cluster),
+        manifests=S3Manifests(aws.caller(), cluster, backup.bucket),
+    )
+
+
 def _missing_sdk(cloud: str, extra: str, error: ModuleNotFoundError) -> Refused:
     message = f"the adapters for {cloud} need a package that is not installed: {error.name}"
     return Refused("missing_extra", message, hint=f"pip install 'bitbucket-dc[{extra}]'")
 
 
 _CLOUDS: Mapping[Cloud, Callable[[Settings, Clock], CloudPorts]] = {Cloud.AWS: _aws}
+_SAFES: Mapping[Cloud, Callable[[Settings, Clock, Redactor], SafePorts]] = {Cloud.AWS: _aws_safe}

@@ -13,9 +13,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
+from automation.config_backup import BackupOptions, listed
 from automation.core.roll import RollSettings
 from automation.ports.errors import Refused
 
@@ -109,6 +110,10 @@ class Settings(BaseSettings):
         default_factory=RollSettings,
         description="How patient and careful a roll is; each field as BBDC_ROLL__FIELD or in the table [roll].",
     )
+    backup: BackupOptions = Field(
+        default_factory=BackupOptions,
+        description="How backups are taken and kept; each field as BBDC_BACKUP__FIELD or in the table [backup].",
+    )
 
     @classmethod
     def load(cls, **arguments: Any) -> Self:
@@ -161,12 +166,13 @@ class Settings(BaseSettings):
             raise ValueError("it needs {version} where the Bitbucket version goes")
         return value
 
-    @field_validator("roll", mode="before")
+    @field_validator("roll", "backup", mode="before")
     @classmethod
-    def _known_fields(cls, value: object) -> object:
+    def _known_fields(cls, value: object, info: ValidationInfo) -> object:
         """Refuse misspelled fields: a dataclass would ignore them."""
+        kind = RollSettings if info.field_name == "roll" else BackupOptions
         if isinstance(value, dict):
-            unknown = sorted(set(value) - {field.name for field in dataclasses.fields(RollSettings)})
+            unknown = sorted(set(value) - {field.name for field in dataclasses.fields(kind)})
             if unknown:
                 raise ValueError(f"there is no {', '.join(unknown)}")
         return value
@@ -200,7 +206,15 @@ class _TomlFile(TomlConfigSettingsSource):
             if name in self.toml_data and not str(self.toml_data[name]).startswith(_REFERENCES):
                 hint = f'write {name} = "env:NAME", "file:/path" or "aws-sm:name"'
                 raise Refused("secret_in_file", f"{self.toml_file_path} holds a credential: {name}", hint=hint)
+        self._refuse_notify_urls()
         return super().__call__()
+
+    def _refuse_notify_urls(self) -> None:
+        table = self.toml_data.get("backup")
+        urls = listed(table.get("notify")) if isinstance(table, dict) else ()
+        if any(not str(url).startswith(_REFERENCES) for url in urls):
+            hint = 'they carry keys: write notify = ["env:NAME"], "file:/path" or "aws-sm:name"'
+            raise Refused("secret_in_file", f"{self.toml_file_path} holds a credential: backup.notify", hint=hint)
 
 
 def _told(error: ValidationError) -> str:

@@ -11,7 +11,8 @@ from pydantic import SecretStr
 from automation import bootstrap
 from automation.adapters.logs import Redactor
 from automation.config import Settings
-from automation.ports.errors import NotFound, Refused
+from automation.ports.errors import NotAuthenticated, NotFound, Refused
+from automation.ports.safe import Safe
 from automation.ports.world import World
 
 GIVEN = {"url": "https://b.example.com", "token": SecretStr("tok-hunter22"), "cluster": "git", "region": "eu-west-1"}
@@ -76,6 +77,42 @@ def test_database_url(tmp_path):
     assert bootstrap.database_url(Settings.load(database_url=SecretStr(plain))) == plain
 
 
+def test_a_safe_is_built_without_asking_anybody(tmp_path):
+    safe = bootstrap.build_safe(Settings.load(**GIVEN, state=tmp_path / "state"))
+    assert isinstance(safe, Safe)
+    assert [vault.kind for vault in safe.vaults] == ["disk", "database"]
+    assert not (tmp_path / "state").exists()
+
+
+def test_with_a_token_only_nobody_can_lock():
+    safe = bootstrap.build_safe(Settings.load(**GIVEN))
+    assert safe.maintenance.user() == ""
+    with pytest.raises(NotAuthenticated, match="BITBUCKET_PASSWORD"):
+        safe.maintenance.lock()
+
+
+def test_with_token_and_password_the_lock_takes_the_password_and_both_are_hidden():
+    redactor = Redactor()
+    settings = Settings.load(**GIVEN, user="admin", password=SecretStr("hunter22-password"))
+    assert bootstrap.build_safe(settings, redactor=redactor).maintenance.user() == "admin"
+    assert "hunter22" not in redactor.text("tok-hunter22 hunter22-password")
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("url", "BITBUCKET_URL"), ("token", "BITBUCKET_TOKEN"), ("cluster", "BBDC_CLUSTER")]
+)
+def test_what_a_safe_misses_is_named(name, said):
+    with pytest.raises(Refused, match=said):
+        bootstrap.build_safe(without(name))
+
+
+def test_notification_urls_are_resolved(monkeypatch):
+    monkeypatch.setenv("CHAT_URL", "json://example.com/secret")
+    settings = Settings.load(backup={"notify": ["env:CHAT_URL", "json://example.com/plain"]})
+    urls = [url.get_secret_value() for url in bootstrap.notify_urls(settings)]
+    assert urls == ["json://example.com/secret", "json://example.com/plain"]
+
+
 WITHOUT_BOTO = """
 import sys
 sys.modules["boto3"] = None
@@ -83,14 +120,17 @@ from automation import bootstrap
 from automation.config import Settings
 from automation.ports.errors import Refused
 try:
-    bootstrap.build(Settings.load(url="https://h", token="tok", cluster="git"))
+    bootstrap.{call}(Settings.load(url="https://h", token="tok", cluster="git"))
 except Refused as error:
     print(error)
 """
 
 
-def test_a_missing_sdk_is_named_with_the_extra_that_brings_it():
-    done = subprocess.run([sys.executable, "-c", WITHOUT_BOTO], capture_output=True, text=True, check=True)
+@pytest.mark.parametrize("call", ["build", "build_safe"])
+def test_a_missing_sdk_is_named_with_the_extra_that_brings_it(call):
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_BOTO.format(call=call)], capture_output=True, text=True, check=True
+    )
     assert "pip install 'bitbucket-dc[aws]'" in done.stdout
 
 

@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 
 from automation.config import Settings
+from automation.config_backup import BackupOptions
+from automation.core.backups.memory import BackupSettings
+from automation.core.backups.retention import Retention
 from automation.core.roll import Approval, RollSettings
 from automation.ports.errors import Refused
 
@@ -87,6 +90,34 @@ def test_roll_settings_of_different_sources_come_together(monkeypatch, tmp_path)
     assert (roll.soak, roll.poll, roll.surge) == (7.0, 2.0, True)
 
 
+def test_backup_settings_from_environment_and_file(monkeypatch, tmp_path):
+    (tmp_path / "bbdc.toml").write_text('[backup]\nlock_budget = 60\nkeep_daily = 7\nnotify = ["env:A", "file:/b"]\n')
+    monkeypatch.setenv("BBDC_BACKUP__KEEP_MONTHLY", "12")
+    backup = Settings.load().backup
+    assert backup.limits == BackupSettings(lock_budget=60.0)
+    assert type(backup.limits) is BackupSettings
+    assert backup.retention == Retention(daily=7, monthly=12)
+    assert [url.get_secret_value() for url in backup.notify] == ["env:A", "file:/b"]
+
+
+def test_several_notification_urls_in_one_variable(monkeypatch):
+    monkeypatch.setenv("BBDC_BACKUP__NOTIFY", "mailto://u:hunter22@example.com, json://example.com/x")
+    settings = Settings.load()
+    assert len(settings.backup.notify) == 2
+    assert "hunter22" not in f"{settings!r} {settings.model_dump_json()}"
+
+
+def test_a_notification_url_in_the_file_is_refused_and_not_shown(tmp_path):
+    (tmp_path / "bbdc.toml").write_text('[backup]\nnotify = "slack://hunter22"\n')
+    with pytest.raises(Refused, match=r"backup\.notify") as caught:
+        Settings.load()
+    assert (caught.value.name, "hunter22" in str(caught.value)) == ("secret_in_file", False)
+
+
+def test_without_rules_everything_is_kept():
+    assert Settings.load().backup.retention.is_empty
+
+
 def test_another_file(monkeypatch, tmp_path):
     (tmp_path / "other.toml").write_text('cluster = "git"\n')
     monkeypatch.setenv("BBDC_CONFIG", str(tmp_path / "other.toml"))
@@ -106,6 +137,9 @@ def test_another_file(monkeypatch, tmp_path):
         ({"nonsense": 1}, "nonsense"),
         ({"roll": {"soaak": 1}}, "there is no soaak"),
         ({"roll": {"soak": "long"}}, "roll.soak"),
+        ({"backup": {"lock": 1}}, "there is no lock"),
+        ({"backup": {"keep_daily": -1}}, "backup.keep_daily"),
+        ({"backup": {"home": "/home; rm -rf /"}}, "backup.home"),
     ],
 )
 def test_what_is_wrong_is_refused_by_name_and_without_its_value(arguments, said):
@@ -175,5 +209,5 @@ def test_the_reference_page_has_every_setting():
     for name, field in Settings.model_fields.items():
         assert f"`{name}`" in page
         assert field.description
-    for name in RollSettings.__dataclass_fields__:
+    for name in (*RollSettings.__dataclass_fields__, *BackupOptions.__dataclass_fields__):
         assert f"`{name}`" in page

@@ -164,6 +164,14 @@ class Caller:
         """Call an act that must not be repeated after a lost reply: the caller observes again instead."""
         return self._send(service, operation, arguments, once=True)
 
+    def body(self, service: str, operation: str, /, **arguments: Any) -> bytes:
+        """Call a read whose answer is a file, and return the file's content."""
+        with self._translated(service, operation):
+            answer = getattr(self._aws.client(service), operation)(**arguments)
+            self._count(answer)
+            content: bytes = answer["Body"].read()
+            return content
+
     def pages(self, service: str, operation: str, key: str, /, **arguments: Any) -> list[Any]:
         """Call a read page by page and return everything under ``key``."""
         found: list[Any] = []
