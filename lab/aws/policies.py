@@ -13,7 +13,13 @@ from lab.aws.patches import Patches
 if TYPE_CHECKING:
     from lab.aws.world import AwsWorld
 
-NAMES = ("AmazonSSMManagedInstanceCore", "CloudWatchAgentServerPolicy", "AmazonS3ReadOnlyAccess")
+NAMES = (
+    "AmazonSSMManagedInstanceCore",
+    "CloudWatchAgentServerPolicy",
+    "AmazonS3ReadOnlyAccess",
+    "AWSBackupServiceRolePolicyForBackup",
+    "AWSBackupServiceRolePolicyForRestores",
+)
 
 
 def install(world: AwsWorld, patches: Patches) -> None:  # noqa: ARG001 - every part is installed alike

@@ -31,6 +31,18 @@ COMPUTED: dict[str, dict[str, Any]] = {
     "aws:ec2/launchTemplate:LaunchTemplate": {"latestVersion": 7},
     "aws:rds/instance:Instance": {"port": 5432},
     "aws:kms/key:Key": {"keyId": "key-1"},
+    "aws:sqs/queue:Queue": {"url": "https://sqs.example/letters"},
+    "aws:ecs/taskDefinition:TaskDefinition": {"arn": "arn:aws:ecs:eu-west-1:111122223333:task-definition/backups:7"},
+    "pulumi:pulumi:StackReference": {
+        "outputs": {
+            "clusterName": "bitbucket",
+            "url": "https://bitbucket.example.com",
+            "vpcId": "vpc-1",
+            "privateSubnetIds": ["subnet-1", "subnet-2", "subnet-3"],
+            "backupBucket": "bitbucket-backups-111122223333-eu-west-1",
+            "encryptionKeyArn": "arn:aws:kms:eu-west-1:111122223333:key/1",
+        }
+    },
 }
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from lab.pulumi.aws.resource import ResourceType
 from lab.pulumi.aws.types import (
     autoscaling,
+    backup,
     bucket,
+    containers,
     database,
     database_groups,
     firewall,
@@ -17,7 +19,9 @@ from lab.pulumi.aws.types import (
     machine_state,
     monitoring,
     network,
+    queue,
     routes,
+    schedule,
     secrets,
     storage,
     target_group,
@@ -65,5 +69,13 @@ RESOURCES: dict[str, ResourceType] = {
         bucket.PUBLIC_ACCESS_BLOCK,
         bucket.POLICY,
         bucket.LIFECYCLE,
+        queue.QUEUE,
+        containers.CLUSTER,
+        containers.TASK_DEFINITION,
+        schedule.SCHEDULE,
+        backup.VAULT,
+        backup.LOCK,
+        backup.PLAN,
+        backup.SELECTION,
     )
 }

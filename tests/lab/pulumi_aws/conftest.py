@@ -13,6 +13,8 @@ import pytest
 from moto.rds.models import RDSBackend
 from moto.server import ThreadedMotoServer
 
+from lab.aws import backup_plans
+from lab.aws.patches import Patches
 from lab.pulumi.aws.server import Server, serve
 from tests.lab.pulumi_aws.harness import REGION, Engine, World
 
@@ -27,6 +29,7 @@ def _modify_subnets(backend: RDSBackend, subnet_name: str, description: str, sub
 def endpoint() -> Iterator[str]:
     # The emulator's own forgets the group that it modifies.
     RDSBackend.modify_db_subnet_group = _modify_subnets
+    backup_plans.repair(Patches())  # for the life of the process
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()

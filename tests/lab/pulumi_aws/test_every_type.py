@@ -140,6 +140,55 @@ def _encryption(key: str) -> Properties:
     return {"rules": [{"applyServerSideEncryptionByDefault": given, "bucketKeyEnabled": True}]}
 
 
+CONTAINER = '[{"name":"bbdc","image":"bbdc:1","command":["backup","create"],"memory":512}]'
+
+
+def _vault(client: Any) -> str:
+    name = _unique("vault")
+    client("backup").create_backup_vault(BackupVaultName=name)
+    return name
+
+
+def _backup_plan(client: Any) -> str:
+    rule = {"RuleName": "daily", "TargetBackupVaultName": "default"}
+    plan = {"BackupPlanName": _unique("plan"), "Rules": [rule]}
+    return str(client("backup").create_backup_plan(BackupPlan=plan)["BackupPlanId"])
+
+
+def _rules(days: int) -> Properties:
+    rule = {
+        "ruleName": "daily",
+        "targetVaultName": "default",
+        "schedule": "cron(0 1 * * ? *)",
+        "scheduleExpressionTimezone": "Europe/Berlin",
+        "startWindow": 60,
+        "completionWindow": 720,
+        "lifecycle": {"deleteAfter": days},
+        "recoveryPointTags": {"bitbucket-dc:cluster": "main"},
+    }
+    return {"rules": [rule]}
+
+
+def _schedule(expression: str, retries: int) -> Properties:
+    return {
+        "scheduleExpression": expression,
+        "scheduleExpressionTimezone": "Europe/Berlin",
+        "flexibleTimeWindow": {"mode": "OFF"},
+        "target": {
+            "arn": "arn:aws:ecs:eu-west-1:123456789012:cluster/one",
+            "roleArn": "arn:aws:iam::123456789012:role/one",
+            "ecsParameters": {
+                "taskDefinitionArn": "arn:aws:ecs:eu-west-1:123456789012:task-definition/one:1",
+                "launchType": "FARGATE",
+                "taskCount": 1,
+                "networkConfiguration": {"subnets": ["subnet-1"], "securityGroups": ["sg-1"], "assignPublicIp": False},
+            },
+            "retryPolicy": {"maximumRetryAttempts": retries, "maximumEventAgeInSeconds": 3600},
+            "deadLetterConfig": {"arn": "arn:aws:sqs:eu-west-1:123456789012:letters"},
+        },
+    }
+
+
 CASES: dict[str, Case] = {
     "aws:ec2/vpc:Vpc": Case(
         lambda _w, _c: {"cidrBlock": "127.91.0.0/16", "enableDnsHostnames": True, "tags": TAGS},
@@ -532,6 +581,69 @@ CASES: dict[str, Case] = {
         "kept-",
         (),
     ),
+    "aws:sqs/queue:Queue": Case(
+        lambda _w, _c: {
+            "kmsMasterKeyId": "arn:aws:kms:eu-west-1:123456789012:key/1",
+            "messageRetentionSeconds": 1209600,
+            "tags": TAGS,
+        },
+        lambda _w, _c: {"messageRetentionSeconds": 3600, "tags": OTHER_TAGS},
+        "http",
+        ("arn", "name", "url"),
+    ),
+    "aws:ecs/cluster:Cluster": Case(
+        lambda _w, _c: {"settings": [{"name": "containerInsights", "value": "disabled"}], "tags": TAGS},
+        lambda _w, _c: {"settings": [{"name": "containerInsights", "value": "enabled"}], "tags": OTHER_TAGS},
+        "arn:aws:ecs:eu-west-1:",
+        ("arn", "name"),
+    ),
+    "aws:ecs/taskDefinition:TaskDefinition": Case(
+        lambda _w, _c: {
+            "family": "backups",
+            "requiresCompatibilities": ["FARGATE"],
+            "networkMode": "awsvpc",
+            "cpu": "512",
+            "memory": "1024",
+            "taskRoleArn": "arn:aws:iam::123456789012:role/task",
+            "executionRoleArn": "arn:aws:iam::123456789012:role/start",
+            "containerDefinitions": CONTAINER,
+            "tags": TAGS,
+        },
+        lambda _w, _c: {"tags": OTHER_TAGS},
+        "backups",
+        ("arn", "revision"),
+    ),
+    "aws:scheduler/schedule:Schedule": Case(
+        lambda _w, _c: _schedule("cron(0 1 * * ? *)", 3),
+        lambda _w, _c: {k: v for k, v in _schedule("rate(1 hour)", 5).items() if k in ("scheduleExpression", "target")},
+        "default/it-",
+        ("arn", "name"),
+    ),
+    "aws:backup/vault:Vault": Case(
+        lambda _w, _c: {"kmsKeyArn": "arn:aws:kms:eu-west-1:123456789012:key/1", "tags": TAGS},
+        lambda _w, _c: {"tags": OTHER_TAGS},
+        "it-",
+        ("arn", "name"),
+    ),
+    "aws:backup/vaultLockConfiguration:VaultLockConfiguration": Case(
+        lambda _w, c: {"backupVaultName": _vault(c), "minRetentionDays": 7, "maxRetentionDays": 400},
+        id="vault-",
+        outputs=("backupVaultArn",),
+    ),
+    "aws:backup/plan:Plan": Case(
+        lambda _w, _c: {**_rules(35), "tags": TAGS},
+        lambda _w, _c: {**_rules(7), "tags": OTHER_TAGS},
+        outputs=("arn", "name", "version"),
+    ),
+    "aws:backup/selection:Selection": Case(
+        lambda _w, c: {
+            "planId": _backup_plan(c),
+            "iamRoleArn": "arn:aws:iam::123456789012:role/one",
+            "resources": ["arn:aws:ec2:*:*:volume/*"],
+            "conditions": [{"stringEquals": [{"key": "aws:ResourceTag/bitbucket-dc:cluster", "value": "main"}]}],
+        },
+        outputs=(),
+    ),
 }
 
 
@@ -594,6 +706,10 @@ def test_reading_what_never_was(kind: str, engine: Engine, world: World, client:
     ghost = {
         "aws:iam/rolePolicy:RolePolicy": "no:ne",
         "aws:iam/rolePolicyAttachment:RolePolicyAttachment": "no/ne",
+        "aws:backup/selection:Selection": "no|ne",
+        "aws:scheduler/schedule:Schedule": "default/none",
+        "aws:sqs/queue:Queue": "https://sqs.eu-west-1.amazonaws.com/123456789012/none",
+        "aws:ecs/cluster:Cluster": "arn:aws:ecs:eu-west-1:123456789012:cluster/none",
         "aws:sns/topic:Topic": "arn:aws:sns:eu-west-1:123456789012:none",
         "aws:secretsmanager/secretVersion:SecretVersion": f"none|{'0' * 32}",
     }
