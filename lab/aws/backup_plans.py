@@ -1,4 +1,3 @@
-
 """AWS Backup: selections of a plan, and changes of one. moto has neither; nothing here takes a backup."""
 
 from __future__ import annotations

@@ -66,7 +66,8 @@ class DatabaseInstances:
         """
         for database in self.world.backend("rds").databases.values():
             if database.address == host and database.status in REACHABLE:
-                if (user, password) != (database.master_username, database.master_user_password):
+                known = database._master_user_password  # noqa: SLF001 - moto tells it to nobody
+                if (user, password) != (database.master_username, known):
                     raise PermissionError(f'password authentication failed for user "{user}"')
                 return name_of(database)
         raise ConnectionError(f'could not translate host name "{host}" to address: Name or service not known')

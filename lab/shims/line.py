@@ -34,4 +34,6 @@ def ask(method: str, path: str, body: object = None) -> dict[str, Any]:
             found: dict[str, Any] = json.load(answer)
             return found
     except urllib.error.HTTPError as error:
-        raise Refused(json.load(error)["message"]) from error
+        text = error.read().decode(errors="replace")
+        plain = error.headers.get_content_type() != "application/json"
+        raise Refused(f"{error.code} {error.reason}" if plain else json.loads(text)["message"]) from error

@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
+from typing import Any
 
+import boto3
 import httpx
 import pytest
 
@@ -42,6 +45,7 @@ def test_up_again_and_down(tmp_path: Path) -> None:
         found = httpx.get(f"{built['url']}/rest/api/latest/repos", params={"limit": 100}, auth=credentials(lab)).json()
         assert found["size"] >= 20
         assert tree() == before
+        the_data_are_where_aws_says(lab)
 
         again = json.loads(bbdc(lab, "up", "--nodes", "5", "--version", "8.9.0", "--json"))
         assert again["built"] is False
@@ -53,8 +57,79 @@ def test_up_again_and_down(tmp_path: Path) -> None:
     assert "no lab runs" in bbdc(lab, "status", code=8)
 
 
+def the_data_are_where_aws_says(lab: Path) -> None:
+    """Volume and database hold what Bitbucket serves; the machines see them; copies of both hold the same."""
+    values = environment(lab)
+    ec2, rds, ssm = (client(values, service) for service in ("ec2", "rds", "ssm"))
+    (server,) = instances(ec2, "file-server")
+    found = ec2.describe_volumes(Filters=[{"Name": "attachment.instance-id", "Values": [server["InstanceId"]]}])
+    (volume,) = [one for one in found["Volumes"] if one["Attachments"][0]["Device"] != server["RootDeviceName"]]
+    made = ec2.create_snapshots(InstanceSpecification={"InstanceId": server["InstanceId"], "ExcludeBootVolume": True})
+    copy = lab / "snapshots" / made["Snapshots"][0]["SnapshotId"] / "shared" / "data" / "repositories"
+    repositories = [path.name for path in copy.iterdir()]
+    assert sorted(repositories) == sorted(
+        path.name for path in (lab / "volumes" / volume["VolumeId"] / "shared" / "data" / "repositories").iterdir()
+    )
+    for name in repositories[:3]:
+        subprocess.run(["git", "fsck", "--strict"], cwd=copy / name, capture_output=True, check=True)
+    (database,) = rds.describe_db_instances()["DBInstances"]
+    reach = f"host={database['Endpoint']['Address']} user={database['MasterUsername']}"
+    script = "\n".join(
+        [
+            f"arn='{secret(values)}'",
+            'PGPASSWORD="$(aws secretsmanager get-secret-value --region eu-west-1 --secret-id "$arn" '
+            '--query SecretString --output text)"',
+            "export PGPASSWORD",
+            f"psql '{reach}' -Atc 'select count(*) from repositories'",
+            'ls "$BBDC_ROOT/var/atlassian/application-data/bitbucket/shared/data/repositories" | wc -l',
+        ]
+    )
+    assert on_machine(ssm, instances(ec2, "node")[0]["InstanceId"], script) == [str(len(repositories))] * 2
+    assert on_machine(ssm, server["InstanceId"], 'ls "$BBDC_ROOT/srv/bitbucket-dc"') == ["shared"]
+    rds.create_db_snapshot(DBSnapshotIdentifier="one", DBInstanceIdentifier=database["DBInstanceIdentifier"])
+    assert (lab / "database-snapshots" / "eu-west-1" / "one" / "bitbucket.sqlite").exists()
+    rds.get_waiter("db_snapshot_available").wait(DBSnapshotIdentifier="one", WaiterConfig={"Delay": 1})
+    rds.delete_db_snapshot(DBSnapshotIdentifier="one")
+
+
+def environment(lab: Path) -> dict[str, str]:
+    return dict(line.removeprefix("export ").split("=", 1) for line in bbdc(lab, "env").splitlines())
+
+
+def client(values: dict[str, str], service: str) -> Any:
+    return boto3.client(
+        service, region_name="eu-west-1", endpoint_url=values["AWS_ENDPOINT_URL"],
+        aws_access_key_id=values["AWS_ACCESS_KEY_ID"], aws_secret_access_key="lab",
+    )  # fmt: skip
+
+
+def instances(ec2: Any, role: str) -> list[dict[str, Any]]:
+    found = ec2.describe_instances(Filters=[{"Name": "tag:bitbucket-dc:role", "Values": [role]}])["Reservations"]
+    return [instance for reservation in found for instance in reservation["Instances"]]
+
+
+def secret(values: dict[str, str]) -> str:
+    found = client(values, "secretsmanager").list_secrets()["SecretList"]
+    (arn,) = [one["ARN"] for one in found if "database" in one["Name"]]
+    return str(arn)
+
+
+def on_machine(ssm: Any, instance: str, script: str) -> list[str]:
+    sent = ssm.send_command(
+        InstanceIds=[instance], DocumentName="AWS-RunShellScript", Parameters={"commands": script.splitlines()}
+    )["Command"]["CommandId"]
+    deadline = time.monotonic() + 20
+    while True:
+        found = ssm.get_command_invocation(CommandId=sent, InstanceId=instance)
+        if found["Status"] not in {"Pending", "InProgress"}:
+            assert found["Status"] == "Success", found["StandardErrorContent"]
+            return str(found["StandardOutputContent"]).split()
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
 def credentials(directory: Path) -> tuple[str, str]:
-    lines = dict(line.removeprefix("export ").split("=", 1) for line in bbdc(directory, "env").splitlines())
+    lines = environment(directory)
     return lines["BITBUCKET_USER"], lines["BITBUCKET_PASSWORD"]
 
 

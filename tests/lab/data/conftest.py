@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from lab.aws.images import IMAGES
 from lab.aws.plain import PlainMachines
 from lab.aws.ports import ManualClock, NoFaults, Timings
 from lab.aws.world import AwsWorld
@@ -63,7 +64,7 @@ class Lab:
     def machine(self, role: str = "file-server") -> str:
         tags = [{"Key": ROLE, "Value": role}]
         made = self.ec2.run_instances(
-            ImageId=self.ec2.describe_images(Owners=["amazon", "self"])["Images"][0]["ImageId"], InstanceType="m5.large",
+            ImageId=IMAGES["x86_64"], InstanceType="m5.large",
             MinCount=1, MaxCount=1, Placement={"AvailabilityZone": "eu-west-1a"},
             TagSpecifications=[{"ResourceType": "instance", "Tags": tags}],
         )["Instances"][0]["InstanceId"]  # fmt: skip
