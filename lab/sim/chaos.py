@@ -5,12 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from random import Random
-from typing import Any
+from typing import Any, TypeVar
 
 from automation.ports.errors import BbdcError, Throttled, Unavailable, Unexpected, Unreachable
+from automation.ports.safe import Safe
 from automation.ports.world import World
 from lab.sim.clock import VirtualClock
 
+Ports = TypeVar("Ports", World, Safe)
+_AT_HOME = frozenset({"clock", "journal", "together"})
+"""Ports that lie in the process itself: no wire leads there."""
+_OWN_WORDS = frozenset({"user", "place"})
+"""Methods that ask nobody."""
 _HAPPENS: tuple[Callable[[str], BbdcError], ...] = (
     Unavailable,
     lambda text: Unavailable(text, after=7.0),
@@ -33,10 +39,11 @@ class Chaos:
     latency: float = 0.0
     """Longest time that one call takes, in seconds."""
 
-    def over(self, world: World) -> World:
-        """Return the same world behind unreliable wires."""
+    def over(self, world: Ports) -> Ports:
+        """Return the same ports behind unreliable wires; all but those that lie in the process itself."""
         ports = {f.name: getattr(world, f.name) for f in fields(world)}
-        return World(**{name: port if name == "clock" else _Wire(port, name, self) for name, port in ports.items()})
+        near = {name for name, port in ports.items() if name in _AT_HOME or port is None}
+        return type(world)(**{n: port if n in near else _Wire(port, n, self) for n, port in ports.items()})
 
 
 class _Wire:
@@ -45,8 +52,10 @@ class _Wire:
     def __init__(self, port: object, name: str, chaos: Chaos) -> None:
         self._port, self._name, self._chaos = port, name, chaos
 
-    def __getattr__(self, method: str) -> Callable[..., Any]:
+    def __getattr__(self, method: str) -> Any:
         call, chaos, what = getattr(self._port, method), self._chaos, f"{self._name}.{method}"
+        if not callable(call) or method in _OWN_WORDS:
+            return call
 
         def wired(*args: Any, **kwargs: Any) -> Any:
             if chaos.latency:

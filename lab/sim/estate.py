@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from random import Random
+from typing import Protocol
 
 from automation.ports.world import World
 from lab.bitbucket.model import Cluster
@@ -11,6 +12,18 @@ from lab.sim.cloud import Cloud
 from lab.sim.ports import world_of
 from lab.sim.settings import SimSettings
 from lab.sim.witness import Witness
+
+
+class Living(Protocol):
+    """A part of the world with a life of its own."""
+
+    def next_event(self) -> float | None:
+        """Return when something changes by itself next."""
+        ...
+
+    def tick(self, now: float) -> None:
+        """Let everything happen that is due."""
+        ...
 
 
 class Estate:
@@ -23,15 +36,24 @@ class Estate:
         self.bitbucket = Cluster(self.settings.bitbucket, seed)
         self.cloud = Cloud(self.settings, self.bitbucket, self.random)
         self.witness = Witness(self.settings.nodes - 1)
+        self.parts: list[Living] = [self.cloud]
+        """Everything that lives, in the order in which it is told of the time."""
         self.clock.on_move(self.live)
         self._settle()
         self.world: World = world_of(self.cloud, self.clock, self.witness)
 
     def live(self, now: float) -> None:
         """Live through everything that happens until ``now``, each thing at its own time."""
-        while (due := self.cloud.next_event()) is not None and due <= now:
-            self.cloud.tick(due)
-        self.cloud.tick(now)
+        while (due := self._next_event()) is not None and due <= now:
+            self._tick(due)
+        self._tick(now)
+
+    def _next_event(self) -> float | None:
+        return min((due for part in self.parts if (due := part.next_event()) is not None), default=None)
+
+    def _tick(self, now: float) -> None:
+        for part in self.parts:
+            part.tick(now)
 
     def serving(self) -> int:
         """Return how many nodes serve users."""

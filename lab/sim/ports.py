@@ -14,6 +14,7 @@ from automation.ports.cloud import Problem
 from automation.ports.errors import Conflict, NotFound, Refused, Unavailable, Unexpected
 from automation.ports.world import World
 from lab.bitbucket.records import Reply, State
+from lab.bitbucket.surroundings import Surroundings
 from lab.sim.cloud import Cloud, Machine
 from lab.sim.witness import Witness
 
@@ -33,9 +34,16 @@ class SimBitbucket:
             raise Unavailable("GET /rest/zdu/cluster: 503 from the balancer: no healthy node")
         return self.cloud.random.choice(ready)
 
+    def _used(self) -> str:
+        """Return the node that answers users; while it is locked for maintenance it answers nobody."""
+        node, now = self._asked(), self.clock.now()
+        if self.cloud.bitbucket.is_locked(node, now):
+            raise Unavailable("503: Bitbucket is currently under maintenance")
+        return node
+
     def cluster(self) -> Cluster:
         """GET /rest/zdu/cluster."""
-        return shapes.cluster(self.cloud.bitbucket.cluster_view(self.clock.now(), self._asked()))
+        return shapes.cluster(self.cloud.bitbucket.cluster_view(self.clock.now(), self._used()))
 
     def start_upgrade(self) -> None:
         """POST /rest/zdu/start."""
@@ -55,7 +63,7 @@ class SimBitbucket:
 
     def application(self) -> Application:
         """Version of the node that answers."""
-        node = self.cloud.bitbucket.nodes[self._asked()]
+        node = self.cloud.bitbucket.nodes[self._used()]
         return Application(node.spec.version, "")
 
     def status(self) -> str | None:
@@ -77,8 +85,21 @@ class SimBitbucket:
         return ()
 
     def mesh_nodes(self) -> tuple[MeshNode, ...]:
-        """No Mesh here."""
-        return ()
+        """Mesh nodes of the model's settings and faults."""
+        self._used()
+        listed = Surroundings(self.cloud.bitbucket).mesh(self.clock.now())
+        return tuple(shapes.mesh_node(each) for each in listed)
+
+    def inconsistent_replicas(self) -> int:
+        """As many as the fault says; none without it."""
+        self._used()
+        fault = self.cloud.bitbucket.faults.on("mesh_inconsistent")
+        return int(fault.params["repositories"]) if fault else 0
+
+    def repositories(self) -> int:
+        """As many as the estate was made with."""
+        self._used()
+        return self.cloud.settings.repositories
 
 
 def _raise(reply: Reply) -> None:

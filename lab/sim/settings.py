@@ -22,4 +22,30 @@ class SimSettings:
     check: float = 10.0
     """From a node's first good /status until its target is healthy."""
     target_groups: tuple[str, ...] = ("http", "ssh")
+    repositories: int = 6
+    """Repositories that users push to."""
     bitbucket: BitbucketSettings = field(default_factory=BitbucketSettings)
+
+
+@dataclass(frozen=True, slots=True)
+class VaultSettings:
+    """What the estate's data lies on, and how its snapshots come to be; all times in seconds."""
+
+    home_volumes: int = 2
+    """Volumes on the file server."""
+    mesh_volumes: int = 0
+    """Mesh nodes, each with a volume of its own."""
+    pushes: float = 2.0
+    """Pushes a second while nobody is locked out."""
+    disk_completes: float = 60.0
+    database_begins: float = 0.0
+    """From the call until the instant that a database snapshot holds is fixed; nobody can know it earlier."""
+    database_completes: float = 40.0
+    listing_lag: float = 0.0
+    """From a snapshot's beginning until listings show it."""
+    log_lag: float | None = None
+    """How far the database's point-in-time log lags behind; None where it is off."""
+    clock_offset: float = 0.0
+    """The cloud's clock minus ours."""
+    key: str = "key/estate"
+    """Key that everything is encrypted with; empty for none."""

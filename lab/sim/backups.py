@@ -1,0 +1,165 @@
+"""Drive the engine's backups through a simulated estate: processes that die, signals, and those who come after."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from automation.core.backups.memory import BackupSettings, Memory
+from automation.core.backups.sets import Mode
+from automation.core.roll import Record
+from automation.engine.backups import plan
+from automation.engine.backups.recover import Recovered, finish_others, recover
+from automation.engine.backups.take import Wish, nobody_stops, take
+from automation.ports.safe import Safe
+from lab.sim.safe import MemoryJournal, SafeEstate
+
+QUICK = BackupSettings(
+    lock_budget=30.0,
+    complete_timeout=900.0,
+    trouble_timeout=60.0,
+    unlock_patience=120.0,
+)
+"""Settings that suit the simulated estate's pace."""
+MAX_RECORDS = 20_000
+
+
+class Killed(BaseException):
+    """The process is gone, as after kill -9: nothing of it runs on, and no handler sees this."""
+
+
+class NeverEnded(AssertionError):
+    """A backup that went on for ever."""
+
+
+@dataclass(slots=True)
+class Story:
+    """What happened in one run."""
+
+    memory: Memory | None
+    """None when the process died."""
+    records: list[Record] = field(default_factory=list)
+
+    def lines(self) -> Iterator[str]:
+        """Return the story, a line each, for a failed test's message."""
+        start = self.records[0].at if self.records else 0.0
+        for record in self.records:
+            yield f"{record.at - start:8.2f} {record.kind:7} {record.name} {record.detail}"
+        if self.memory is not None:
+            yield f"         {self.memory.outcome}"
+
+
+@dataclass(slots=True)
+class Run:
+    """One process that takes a set; the hooks stand for what comes from outside."""
+
+    estate: SafeEstate
+    mode: Mode = Mode.LOCKED
+    settings: BackupSettings = QUICK
+    safe: Safe | None = None
+    """The ports that the process uses; None for the estate's own."""
+    stop: Wish = nobody_stops
+    before: Callable[[Record, Memory], None] = lambda _record, _memory: None
+    """Called with every record: may break things."""
+    finish_first: bool = False
+    """Bring to an end what others left, as every run of the command does."""
+
+    def play(self) -> Story:
+        """Take a set, until its end or the process's."""
+        story, safe = Story(None), self.safe or self.estate.safe
+        tell = self._teller(story)
+        try:
+            if self.finish_first:
+                finish_others(safe, self.settings, self.estate.cluster, stop=self.stop, tell=tell)
+            begun = plan.begin(plan.survey(safe, cluster=self.estate.cluster, mode=self.mode), by="test")
+            story.memory = take(safe, self.settings, begun, stop=self.stop, tell=tell)
+        except Killed:
+            self.estate.witness.excuse()
+            return story
+        self.estate.witness.ended(story.memory, self.settings)
+        return story
+
+    def _teller(self, story: Story) -> Callable[[Record, Memory], None]:
+        def tell(record: Record, memory: Memory) -> None:
+            story.records.append(record)
+            if len(story.records) > MAX_RECORDS:
+                raise NeverEnded(story.records[-3:])
+            self.estate.witness.heard(record, memory)
+            self.before(record, memory)
+
+        return tell
+
+
+def recovered(estate: SafeEstate, settings: BackupSettings = QUICK, safe: Safe | None = None) -> Recovered:
+    """Run ``recover`` in a new process, and check each of its endings."""
+    found = recover(safe or estate.safe, settings, estate.cluster, tell=estate.witness.heard)
+    for memory in found.ended:
+        estate.witness.ended(memory, settings)
+    return found
+
+
+# Processes that die --------------------------------------------------------------------------------------------------
+
+
+class MortalJournal(MemoryJournal):
+    """The journal of a process that dies at one of its writes: instead of it, or right after it."""
+
+    def __init__(self, real: MemoryJournal, *, at: int, after: bool) -> None:
+        super().__init__()
+        self._real, self._at, self._after, self._count = real, at, after, 0
+        self.doing: list[str] = []
+        """What each write said was about to be done; empty for a result."""
+
+    def write(self, memory: Memory) -> None:
+        """Write, unless the process dies first."""
+        mine, self._count = self._count, self._count + 1
+        self.doing.append(memory.doing)
+        if mine == self._at and not self._after:
+            raise Killed
+        self._real.write(memory)
+        if mine == self._at:
+            raise Killed
+
+    def unfinished(self, cluster: str) -> tuple[Memory, ...]:
+        """Return what the real journal holds."""
+        return self._real.unfinished(cluster)
+
+
+@dataclass(slots=True)
+class Mortal:
+    """Kills the process at one of its calls to the outside: before it is made, or before its answer is heard."""
+
+    at: int
+    after: bool
+    calls: list[str] = field(default_factory=list)
+
+    def over(self, safe: Safe) -> Safe:
+        """Return the same ports, in a process that dies."""
+        ports = {f.name: getattr(safe, f.name) for f in fields(safe)}
+        near = {"clock", "together", "journal"}
+        return Safe(**{n: p if n in near or p is None else _Watched(p, n, self) for n, p in ports.items()})
+
+
+class _Watched:
+    """One port of a process that may die at any call."""
+
+    def __init__(self, port: object, name: str, mortal: Mortal) -> None:
+        self._port, self._name, self._mortal = port, name, mortal
+
+    def __getattr__(self, method: str) -> Any:
+        call, mortal, name = getattr(self._port, method), self._mortal, f"{self._name}.{method}"
+        if not callable(call):
+            return call
+
+        def watched(*args: Any, **kwargs: Any) -> Any:
+            mine = len(mortal.calls)
+            mortal.calls.append(name)
+            if mine == mortal.at and not mortal.after:
+                raise Killed
+            answer = call(*args, **kwargs)
+            if mine == mortal.at:
+                raise Killed
+            return answer
+
+        return watched

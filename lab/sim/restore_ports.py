@@ -1,0 +1,304 @@
+"""The ports of a restore over the pure world, with every way in which a process can die in the middle."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from automation.core.backups.sets import BackupSet
+from automation.core.cluster import InstanceState, NodeGroup, OwnView, Target, TargetState
+from automation.core.restores.generations import DataState, Generation
+from automation.core.restores.memory import Memory
+from automation.engine.restores import home
+from automation.ports.cloud import Problem
+from automation.ports.errors import Conflict, NotFound
+from automation.ports.restoring import Restoring
+from automation.ports.shell import Result
+from lab.sim.chaos import Chaos, _Wire
+from lab.sim.restores import DISTURBING, LAUNCH, Data, RestoreWorld
+
+FILE_SERVER = "fs"
+HOME, SERVICE = "/srv/bitbucket-dc/shared", "bitbucket"
+ACCOUNT = ("111122223333", "eu-west-1")
+
+
+class Died(BaseException):
+    """The process was killed here."""
+
+
+@dataclass
+class SimRestoreGroup:
+    """Port Group."""
+
+    world: RestoreWorld
+
+    def observe(self) -> NodeGroup:
+        """Read the group."""
+        return self.world.group()
+
+    def replace(self, instance: str, version: str | None) -> None:
+        """Terminate; the group launches a successor."""
+        machine = self.world.machines.get(instance)
+        if machine is None or machine.state is InstanceState.TERMINATING:
+            return
+        if version not in {None, "7.9.0"}:
+            raise Conflict(f"{instance} carries 7.9.0, not {version}")
+        self.world.terminate(machine)
+        self.world.done.append(f"replace {instance}")
+
+    def suspend(self, processes: Collection[str]) -> None:
+        """Switch processes off."""
+        self.world.switch(processes, on=False)
+
+    def resume(self, processes: Collection[str]) -> None:
+        """Switch processes on."""
+        self.world.switch(processes, on=True)
+
+    def disturbing(self) -> frozenset[str]:
+        """What could take a node."""
+        return DISTURBING
+
+    def retire(self, instance: str, version: str | None) -> None:
+        """Refuse: a restore has no use for it."""
+        raise NotImplementedError(instance, version)
+
+    def resize(self, desired: int, *, observed: int) -> None:
+        """Refuse: a restore has no use for it."""
+        raise NotImplementedError(desired, observed)
+
+    def limit(self, minimum: int, maximum: int) -> None:
+        """Refuse: a restore has no use for it."""
+        raise NotImplementedError(minimum, maximum)
+
+    def set_version(self, version: str, *, observed: str | None) -> None:
+        """Refuse: a restore has no use for it."""
+        raise NotImplementedError(version, observed)
+
+    def problems(self, *, surge: int) -> tuple[Problem, ...]:
+        """Refuse: a restore has no use for it."""
+        raise NotImplementedError(surge)
+
+
+@dataclass
+class SimRestoreNodes:
+    """Port Nodes: each node for itself."""
+
+    world: RestoreWorld
+
+    def view(self, address: str) -> OwnView:
+        """Ask the node at an address."""
+        node = next((m for m in self.world.machines.values() if m.address == address), None)
+        if node is None or node.unit in {"absent", "stopped"}:
+            return OwnView(None, None)
+        if node.unit != "running":
+            return OwnView("STARTING" if node.unit == "starting" else "ERROR", None)
+        return OwnView("RUNNING", frozenset(m.address for m in self.world.machines.values() if m.unit == "running"))
+
+
+@dataclass
+class SimRestoreBalancer:
+    """Port Balancer."""
+
+    world: RestoreWorld
+
+    def targets(self) -> tuple[Target, ...]:
+        """Every registration."""
+        well = {m.id for m in self.world.serving()}
+        state = {True: TargetState.HEALTHY, False: TargetState.UNHEALTHY}
+        return tuple(Target(m.id, g, state[m.id in well]) for m in self.world.staying() for g in self.groups())
+
+    def groups(self) -> tuple[str, ...]:
+        """All target groups."""
+        return ("http", "ssh")
+
+    def deregister(self, instance: str) -> None:
+        """Refuse: a restore has no use for it."""
+        raise NotImplementedError(instance)
+
+    def register(self, instance: str) -> None:
+        """Refuse: a restore has no use for it."""
+        raise NotImplementedError(instance)
+
+
+@dataclass
+class SimProgram:
+    """Port Program: a stack whose update can be killed between any two of its steps."""
+
+    world: RestoreWorld
+    between: Callable[[str], None] = lambda _: None
+    """Called after each step of an update."""
+
+    def data(self) -> DataState:
+        """Return what the config declares."""
+        return DataState(self.world.wanted, tuple(self.world.declared.values()))
+
+    def version(self) -> str:
+        """Return the version of new nodes."""
+        return "7.9.0"
+
+    def declare(self, generation: Generation) -> None:
+        """Write the config, and update."""
+        there = self.world.declared.setdefault(generation.name, generation)
+        if there != generation:
+            raise Conflict(f"data {generation.name} is made from something else")
+        self.between("config")
+        self._up()
+
+    def activate(self, name: str) -> None:
+        """Write the config, and update."""
+        if name not in self.data().there:
+            raise NotFound(f"the stack declares no data called {name}")
+        if self.world.wanted != name:
+            self.world.want(name)
+        self.between("config")
+        self._up()
+
+    def _up(self) -> None:
+        """Bring about what the config says, as ``pulumi up`` does: what is so already is left alone."""
+        world = self.world
+        for name in world.declared:
+            if name not in world.data:
+                world.clock.sleep(world.pace.create)
+                world.data[name] = Data(home=50, rows=50, locks=1)
+                self.between("data")
+        if world.attached != world.wanted:
+            world.clock.sleep(1.0)
+            world.attach(world.wanted)
+            self.between("disks")
+        world.clock.sleep(5.0)
+        world.model = world.wanted
+        self.between("model")
+
+
+@dataclass
+class SimShell:
+    """Port Shell: knows the scripts of a restore, and no others."""
+
+    world: RestoreWorld
+
+    def file_server(self) -> str:
+        """Return the file server."""
+        return FILE_SERVER
+
+    def run(self, machine: str, script: str, *, timeout: float) -> Result:
+        """Carry a script out."""
+        del timeout
+        if machine == FILE_SERVER:
+            return self._on_server(script)
+        node = self.world.machines.get(machine)
+        if node is None or not node.commandable or node.state is not InstanceState.IN_SERVICE:
+            raise NotFound(f"machine {machine} cannot be commanded")
+        if script == home.stop(SERVICE):
+            return self._stop(machine)
+        if script == home.start(SERVICE):
+            node.held = False
+            if node.unit != "absent":
+                self.world.start(node)
+        elif script != ":":
+            raise NotImplementedError(script)
+        return Result(0, "")
+
+    def _on_server(self, script: str) -> Result:
+        if script == ":":
+            return Result(0, "")
+        data = self.world.disk_in_use()
+        if script == home.prepare(HOME):
+            data.locks, data.checking = 0, True
+            self.world.done.append("prepare")
+        elif script == home.end_checking(HOME):
+            data.checking = False
+        else:
+            raise NotImplementedError(script)
+        return Result(0, "")
+
+    def _stop(self, machine: str) -> Result:
+        node = self.world.machines[machine]
+        node.held = True
+        if self.world.hanging_stops:
+            self.world.hanging_stops -= 1
+            return Result(1, "", "bitbucket.service still runs")
+        self.world.clock.sleep(2.0)
+        if node.unit != "absent":
+            node.unit, node.unit_due = "stopped", None
+        return Result(0, "stopped")
+
+
+@dataclass
+class SimManifests:
+    """Port Manifests."""
+
+    sets: dict[str, BackupSet] = field(default_factory=dict)
+
+    def place(self) -> str:
+        """Return where they lie."""
+        return "memory"
+
+    def account(self) -> tuple[str, str]:
+        """Return account and region."""
+        return ACCOUNT
+
+    def write(self, manifest: BackupSet) -> None:
+        """Keep a manifest."""
+        self.sets[manifest.id] = manifest
+
+    def read(self, set_id: str) -> BackupSet:
+        """Return a set."""
+        if set_id not in self.sets:
+            raise NotFound(f"there is no backup set {set_id}")
+        return self.sets[set_id]
+
+    def all(self) -> tuple[BackupSet, ...]:
+        """Return every set."""
+        return tuple(self.sets[name] for name in sorted(self.sets))
+
+    def remove(self, set_id: str) -> None:
+        """Forget a set."""
+        self.sets.pop(set_id, None)
+
+
+@dataclass
+class MemoryRestores:
+    """Port RestoreJournal: keeps what was written, and lets the process die around any write."""
+
+    entries: list[Memory] = field(default_factory=list)
+    around: Callable[[bool], None] = lambda _: None
+    """Called before (False) and after (True) every write."""
+
+    def write(self, memory: Memory) -> None:
+        """Keep the newest memory of a restore."""
+        self.around(False)
+        if self.entries and self.entries[-1].plan == memory.plan:
+            self.entries[-1] = memory
+        else:
+            self.entries.append(memory)
+        self.around(True)
+
+    def newest(self, cluster: str) -> Memory | None:
+        """Return the newest restore."""
+        mine = [memory for memory in self.entries if memory.plan.cluster == cluster]
+        return mine[-1] if mine else None
+
+
+def restoring(world: RestoreWorld, sets: Collection[BackupSet] = ()) -> Restoring:
+    """Bundle the ports of a pure world."""
+    return Restoring(
+        clock=world.clock,
+        nodes=SimRestoreNodes(world),
+        group=SimRestoreGroup(world),
+        balancer=SimRestoreBalancer(world),
+        program=SimProgram(world),
+        shell=SimShell(world),
+        manifests=SimManifests({each.id: each for each in sets}),
+        journal=MemoryRestores(),
+        launch=LAUNCH,
+        home=HOME,
+        service=SERVICE,
+    )
+
+
+def over_wires(at: Restoring, chaos: Chaos) -> Restoring:
+    """Return the same ports behind unreliable wires; clock and journal lie in the process itself."""
+    names = ("nodes", "group", "balancer", "program", "shell", "manifests")
+    wired: dict[str, Any] = {name: _Wire(getattr(at, name), name, chaos) for name in names}
+    return replace(at, **wired)

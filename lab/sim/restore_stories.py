@@ -1,0 +1,205 @@
+"""Restores played in the pure world: as the same command does it again and again, until nothing is left to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from random import Random
+
+from automation.core.backups.sets import BackupSet, Member, MemberKind, Mode, SetState
+from automation.core.cluster import InstanceState
+from automation.core.restores.memory import ActName, Ending, Memory, RestoreSettings
+from automation.core.roll import Record
+from automation.engine.restores import begin, plan
+from automation.engine.restores.swap import drive
+from automation.ports.errors import BbdcError
+from automation.ports.restoring import Restoring
+from lab.sim.chaos import Chaos
+from lab.sim.restore_ports import ACCOUNT, Died, over_wires, restoring
+from lab.sim.restores import DISTURBING, RestorePace, RestoreWorld
+from lab.sim.witness import InvariantBroken
+
+QUICK = RestoreSettings(stop_timeout=120.0, boot_timeout=300.0, trouble_timeout=120.0, poll=10.0)
+"""Settings that suit the pure world's pace."""
+MAX_TRIES = 200
+SET = BackupSet(
+    id="20261121-100000-000",
+    cluster="sim",
+    mode=Mode.LOCKED,
+    state=SetState.COMPLETE,
+    created=1_600_000_000.0,
+    version="7.9.0",
+    account=ACCOUNT[0],
+    region=ACCOUNT[1],
+    members=(
+        Member(MemberKind.DISK, "vol-1", "snap-1", role="shared-home"),
+        Member(MemberKind.DATABASE, "db-1", "db-snap-1", role="database"),
+    ),
+)
+
+
+class NeverEnded(AssertionError):
+    """The same command was given again and again, and never came to an end."""
+
+
+@dataclass(slots=True)
+class Operator:
+    """Gives commands, over and over, as somebody does who reads what they answer."""
+
+    world: RestoreWorld
+    at: Restoring
+    repairs: Callable[[], None] = lambda: None
+    """What is done before a command that paused is given again."""
+    tell: Callable[[Record, Memory], None] = lambda _record, _memory: None
+    acts: list[str] = field(default_factory=list)
+    """Every act, in order, whatever command brought it about."""
+
+    def restore(self, target: str, *, prepare_only: bool = False) -> Memory:
+        """``bbdc restore SET --to TARGET``, until it ends."""
+
+        def once() -> Memory:
+            left = begin.going_on(self.at, "sim", target, SET.id)
+            if left is None:
+                planned = plan.prospect(self.at, SET, target, cluster="sim", prepare_only=prepare_only)
+                left = begin.begin(planned)
+            return left
+
+        return self._until_it_ends(once)
+
+    def switch(self, target: str) -> Memory:
+        """``bbdc restore --to TARGET``, until it ends."""
+
+        def once() -> Memory:
+            left = begin.going_on(self.at, "sim", target)
+            return left or begin.begin(plan.switch(self.at, target, cluster="sim"))
+
+        return self._until_it_ends(once)
+
+    def undo(self) -> Memory:
+        """``bbdc restore --undo``, until it ends."""
+        return self._until_it_ends(lambda: begin.backwards(self.at, "sim")[0])
+
+    def _until_it_ends(self, once: Callable[[], Memory]) -> Memory:
+        for _ in range(MAX_TRIES):
+            try:
+                memory = drive(self.at, QUICK, once(), tell=self._hear)
+            except (Died, BbdcError):
+                self.world.clock.sleep(3.0)
+            else:
+                if memory.is_over:
+                    return memory
+            self.repairs()
+            newest = self.at.journal.newest("sim")
+            if newest is not None and newest.is_over and newest.outcome is not None and self._was_last(newest):
+                return newest  # it died after the very last write
+        raise NeverEnded(self.acts[-5:])
+
+    def _was_last(self, memory: Memory) -> bool:
+        return memory.resumed or memory.plan.prepare_only
+
+    def _hear(self, record: Record, memory: Memory) -> None:
+        if record.kind == "act":
+            self.acts.append(record.name)
+        self.tell(record, memory)
+
+
+def check_end(world: RestoreWorld, memory: Memory, before: set[str]) -> None:
+    """Check what must be true when a restore has ended.
+
+    Raises:
+        InvariantBroken: it is not.
+    """
+    problems = []
+    if world.suspended != before:
+        problems.append(f"suspended: {sorted(world.suspended)}, it was {sorted(before)}")
+    if memory.outcome is not None and memory.outcome.ending is Ending.RESTORED:
+        problems += _not_restored(world, memory)
+    if any(each.checking for name, each in world.data.items() if name == world.wanted):
+        problems.append("integrity checking is on")
+    if problems:
+        raise InvariantBroken(f"{memory.outcome}: {'; '.join(problems)}")
+
+
+def _not_restored(world: RestoreWorld, memory: Memory) -> list[str]:
+    target = memory.plan.target
+    problems = [] if world.wanted == world.attached == world.model == target else [f"not everything is on {target}"]
+    serving = [node.id for node in world.serving() if node.database == target]
+    problems += [] if len(serving) == world.desired == len(world.staying()) else [f"only {serving} serve"]
+    problems += [f"{world.data[target].locks} stale locks"] if world.data[target].locks else []
+    return problems
+
+
+def play(seed: int) -> tuple[RestoreWorld, Operator]:
+    """Play one random story to its end, and check every end in it.
+
+    Raises:
+        InvariantBroken, NeverEnded: the engine did what it must never do.
+    """
+    random = Random(seed)  # noqa: S311 -- repeatable chance is the point
+    world = RestoreWorld(RestorePace(nodes=random.choice((1, 2, 3, 4)), boot=random.choice((30.0, 60.0))))
+    world.suspended = set(random.choice(((), ("ReplaceUnhealthy",))))
+    before = set(world.suspended)
+    faults = random.choice((0.0, 0.004, 0.02))
+    chaos = Chaos(random, world.clock, faults, random.choice((0.0, 0.01)), latency=0.2)
+    plain = restoring(world, (SET,))
+    mess = _Mess(world, random, random.choice((0.0, 0.02)))
+    plain.program.between = mess.between  # type: ignore[attr-defined]  # the port of the pure world has it
+    plain.journal.around = mess.around  # type: ignore[attr-defined]  # as above
+    operator = Operator(world, over_wires(plain, chaos), mess.repaired, mess.disturb)
+    memory = operator.restore("march", prepare_only=random.random() < 0.3)
+    check_end(world, memory, before)
+    for command in random.choices((lambda: operator.switch("march"), operator.undo), k=random.choice((1, 2, 3))):
+        if world.wanted == "march" or command is not operator.undo:
+            memory = _unless_refused(command, memory)
+            check_end(world, memory, before)
+    return world, operator
+
+
+def _unless_refused(command: Callable[[], Memory], memory: Memory) -> Memory:
+    try:
+        return command()
+    except NeverEnded as never:
+        if memory.plan.target == "march" and not never.args[0]:
+            raise
+        raise
+
+
+@dataclass(slots=True)
+class _Mess:
+    """Kills the process, breaks nodes, loses agents."""
+
+    world: RestoreWorld
+    random: Random
+    deaths: float
+
+    def between(self, _: str) -> None:
+        """Kill the update."""
+        if self.random.random() < self.deaths * 5:
+            raise Died
+
+    def around(self, _: bool) -> None:  # noqa: FBT001 -- before or after a write
+        """Kill the process."""
+        if self.random.random() < self.deaths:
+            raise Died
+
+    def disturb(self, record: Record, _: Memory) -> None:
+        """Break something, now and then."""
+        world, dice = self.world, self.random.random()
+        if dice < 0.02:
+            world.broken_starts = 1
+        elif dice < 0.04:
+            world.hanging_stops = 1
+        elif dice < 0.06:
+            self.random.choice(list(world.machines.values())).commandable = False
+        elif dice < 0.1 and not DISTURBING <= world.suspended and record.name != ActName.RESUME_PROCESSES:
+            world.terminate(self.random.choice(world.staying() or list(world.machines.values())))
+
+    def repaired(self) -> None:
+        """Do what a person does after a pause."""
+        self.deaths /= 2
+        self.world.broken_starts = self.world.hanging_stops = 0
+        for machine in self.world.staying():
+            machine.commandable = True
+            if machine.unit == "broken":
+                self.world.terminate(machine)
+        self.world.clock.sleep(60.0)
