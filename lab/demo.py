@@ -40,6 +40,8 @@ class Demo:
     quiet: bool = False
     boot: float = 4.0
     """Seconds that a node takes to start."""
+    snapshots: float = 1.0
+    """Seconds until snapshots are completed."""
     begun: float = field(default_factory=time.monotonic)
     env: dict[str, str] = field(default_factory=lambda: dict(os.environ))
 
@@ -69,7 +71,7 @@ class Demo:
         """Build the cluster by running the Pulumi program against the lab's AWS, and take over its environment."""
         where = ("--dir", str(self.directory))
         shape = ("--nodes", str(self.nodes), "--version", START, "--boot", str(self.boot))
-        self.bbdc("lab", "up", *where, *shape)
+        self.bbdc("lab", "up", *where, *shape, "--snapshots", str(self.snapshots))
         for line in self.bbdc("lab", "env", *where, quiet=True).splitlines():
             name, _, value = line.removeprefix("export ").partition("=")
             self.env[name] = "".join(shlex.split(value))

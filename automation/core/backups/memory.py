@@ -20,8 +20,8 @@ class BackupSettings:
     lock_budget: float = 300.0
     """Longest time for which users may be locked out, draining included; past it the backup is given up and Bitbucket
     unlocked. Draining waits for running pushes and clones, which take minutes where repositories are large."""
-    lock_poll: float = 0.3
-    """Pause between two looks while users are locked out: about three calls a second."""
+    lock_poll: float = 0.35
+    """Pause between two looks while users are locked out: fewer than three calls a second."""
     poll: float = 5.0
     """Pause between two looks while nobody is locked out."""
     complete_timeout: float = 6 * 3600.0
