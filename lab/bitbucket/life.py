@@ -163,7 +163,8 @@ class Life:
             self._reckon()
         if "error" in self.faults:
             self._strike(now)
-        self.maintenance.strike(now)
+        if "task_cancelled" in self.faults or "lock_lost" in self.faults:
+            self.maintenance.strike(now)
 
     def _strike(self, now: float) -> None:
         """Act out the fault `error` on the first running node that it names."""

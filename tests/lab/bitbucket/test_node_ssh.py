@@ -77,6 +77,35 @@ def test_nothing_but_git_on_a_repository(keyed: tuple[Rig, Any], command: str) -
     assert b"Repository not found" in complaint
 
 
+def test_while_locked_it_says_so_and_ends_with_1(keyed: tuple[Rig, Any]) -> None:
+    rig, key = keyed
+    held = rig.fabric.call("i-1", "maintenance.lock", {"user": "admin", "display_name": "Administrator"})
+    wait_for(lambda: rig.state(1) == "MAINTENANCE")
+    command = "git-upload-pack '/pay/gateway-service.git'"
+    said = asyncio.run(run(rig, command, b"0000", client_keys=[key]))
+    assert said == (1, b"", b"Bitbucket is currently under maintenance.\n")
+    assert rig.fabric.call("i-1", "maintenance.unlock", {"token": held["body"]["unlockToken"]})["status"] == 202
+    wait_for(lambda: rig.state(1) == "RUNNING")
+
+
+def test_a_session_that_hangs_up_half_way_leaves_no_process(keyed: tuple[Rig, Any]) -> None:
+    """Git has begun a push; what it started must end with it, or it could still write after a drain."""
+    rig, key = keyed
+
+    async def hang_up() -> None:
+        options = {"username": "git", "known_hosts": None, "client_keys": [key], "agent_path": None, "config": None}
+        async with asyncssh.connect(rig.address(1), 7999, **options) as connection:
+            process = await connection.create_process("git-receive-pack '/pay/gateway-service.git'", encoding=None)
+            await process.stdout.read(4)
+            assert rig.processes["i-1"].poll() is None
+            await asyncio.to_thread(wait_for, lambda: rig.fabric.cluster.nodes["i-1"].git == 1)
+
+    asyncio.run(hang_up())
+    wait_for(lambda: rig.fabric.cluster.nodes["i-1"].git == 0)
+    pid = rig.processes["i-1"].pid
+    assert Path(f"/proc/{pid}/task/{pid}/children").read_text().split() == []
+
+
 def test_a_push_through_real_git_is_recorded(keyed: tuple[Rig, Any], tmp_path: Path) -> None:
     """Git talks to the node through a small ssh program of ours, so that the machine needs no OpenSSH."""
     rig, key = keyed
