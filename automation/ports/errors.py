@@ -80,3 +80,12 @@ class Conflict(BbdcError):
 
 class Unexpected(BbdcError):
     """An answer that nobody documented."""
+
+
+def name_of(error: BbdcError) -> str:
+    """Return the error's name as records spell it: ``NotAuthenticated`` is ``not_authenticated``."""
+    named = getattr(error, "name", "")
+    if named:
+        return str(named)
+    text = type(error).__name__
+    return "".join(f"_{c.lower()}" if c.isupper() and i else c.lower() for i, c in enumerate(text))

@@ -22,7 +22,8 @@ QUICK = BackupSettings(
     unlock_patience=120.0,
 )
 """Settings that suit the simulated estate's pace."""
-MAX_RECORDS = 20_000
+MAX_ASKED = 30_000
+"""How often a run may ask whether it shall stop: it does so at every pass and at every second of a wait."""
 
 
 class Killed(BaseException):
@@ -58,7 +59,7 @@ class Run:
     mode: Mode = Mode.LOCKED
     settings: BackupSettings = QUICK
     safe: Safe | None = None
-    """The ports that the process uses; None for the estate's own."""
+    """The ports through which the process takes its set; None for the estate's own, which it surveys in any case."""
     stop: Wish = nobody_stops
     before: Callable[[Record, Memory], None] = lambda _record, _memory: None
     """Called with every record: may break things."""
@@ -68,12 +69,12 @@ class Run:
     def play(self) -> Story:
         """Take a set, until its end or the process's."""
         story, safe = Story(None), self.safe or self.estate.safe
-        tell = self._teller(story)
+        tell, stop = self._teller(story), bounded(self.stop)
         try:
             if self.finish_first:
-                finish_others(safe, self.settings, self.estate.cluster, stop=self.stop, tell=tell)
-            begun = plan.begin(plan.survey(safe, cluster=self.estate.cluster, mode=self.mode), by="test")
-            story.memory = take(safe, self.settings, begun, stop=self.stop, tell=tell)
+                finish_others(safe, self.settings, self.estate.cluster, stop=stop, tell=tell)
+            begun = plan.begin(plan.survey(self.estate.safe, cluster=self.estate.cluster, mode=self.mode), by="test")
+            story.memory = take(safe, self.settings, begun, stop=stop, tell=tell)
         except Killed:
             self.estate.witness.excuse()
             return story
@@ -83,17 +84,28 @@ class Run:
     def _teller(self, story: Story) -> Callable[[Record, Memory], None]:
         def tell(record: Record, memory: Memory) -> None:
             story.records.append(record)
-            if len(story.records) > MAX_RECORDS:
-                raise NeverEnded(story.records[-3:])
             self.estate.witness.heard(record, memory)
             self.before(record, memory)
 
         return tell
 
 
+def bounded(stop: Wish) -> Wish:
+    """Return the same wish, which objects when it is asked for ever."""
+    asked = iter(range(MAX_ASKED))
+
+    def ask() -> str:
+        if next(asked, None) is None:
+            raise NeverEnded(f"asked {MAX_ASKED} times whether to stop")
+        return stop()
+
+    return ask
+
+
 def recovered(estate: SafeEstate, settings: BackupSettings = QUICK, safe: Safe | None = None) -> Recovered:
     """Run ``recover`` in a new process, and check each of its endings."""
-    found = recover(safe or estate.safe, settings, estate.cluster, tell=estate.witness.heard)
+    stop = bounded(nobody_stops)
+    found = recover(safe or estate.safe, settings, estate.cluster, stop=stop, tell=estate.witness.heard)
     for memory in found.ended:
         estate.witness.ended(memory, settings)
     return found

@@ -101,12 +101,13 @@ def _free(memory: Memory, seen: Sight, settings: BackupSettings) -> Decision | N
 def _invalidate(memory: Memory) -> Decision:
     if memory.labelled is not SetState.INVALID:
         return Act(ActName.LABEL, SetState.INVALID)
-    if memory.written is not SetState.INVALID and (memory.written is not None or memory.backup.members):
+    if memory.written is not SetState.INVALID:  # also when it was never written: that answer may have been lost
         return Act(ActName.WRITE_MANIFEST)
     return Finish(Outcome(Ending.INVALID, memory.stopping, memory.why))
 
 
-def failed(seen: Sight) -> str:
-    """Return what the cloud says of the first snapshot that failed; empty when none did."""
-    broken = (s for s in seen.snapshots or () if s.state is SnapshotState.FAILED)
+def failed(memory: Memory, seen: Sight) -> str:
+    """Return what the cloud says of the first member that failed; empty when none did."""
+    mine = {member.snapshot for member in memory.backup.members}
+    broken = (s for s in seen.snapshots or () if s.id in mine and s.state is SnapshotState.FAILED)
     return next((f"{s.id} of {s.source}: {s.problem or 'failed'}" for s in broken), "")

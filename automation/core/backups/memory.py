@@ -126,7 +126,12 @@ class Memory:
         """True when nobody needs to come back to this set: users are in, and the manifest says what it is worth."""
         if self.outcome is None or self.outcome.ending in {Ending.PENDING, Ending.LOCKED}:
             return False
-        return self.outcome.ending is Ending.COMPLETE or self.written is not SetState.PENDING
+        return self.outcome.ending is Ending.COMPLETE or self.written is SetState.INVALID
+
+    @property
+    def waits_for_cloud(self) -> bool:
+        """True once every member is begun and nobody is locked out: from here on nothing needs this process."""
+        return self.begun and (self.free or not self.needs_lock)
 
     @property
     def locked_out(self) -> bool:

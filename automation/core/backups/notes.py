@@ -20,7 +20,7 @@ def leave(memory: Memory, signal: str) -> Memory:
 
     What is not begun, or still locks users out, is given up first; what only waits for the cloud stays pending.
     """
-    if memory.begun and (memory.free or not memory.needs_lock):
+    if memory.waits_for_cloud:
         return replace(memory, leave=True)
     return stop(memory, "interrupted", f"{signal} arrived before every member was begun and Bitbucket unlocked")
 
@@ -31,7 +31,7 @@ def adopt(memory: Memory) -> Memory:
     A set can go on when nobody was locked out and every member had been begun: then only the cloud was waited for.
     """
     memory = replace(memory, adopted=True, trouble_since=None, trouble="", leave=False, outcome=None)
-    if memory.begun and (memory.free or not memory.needs_lock):
+    if memory.waits_for_cloud:
         return memory
     return stop(memory, "process_died", f"the process that took it died ({memory.doing or 'between two acts'})")
 
@@ -42,10 +42,12 @@ def note(memory: Memory, seen: Sight, settings: BackupSettings) -> Memory:
     fixed = memory.begun and all(member.at is not None for member in memory.backup.members)
     memory = _note_members(memory, seen)
     if memory.locked_out and memory.unlock_token:
-        memory = _note_lock(memory, seen, settings, fixed=fixed)
+        memory = _note_lock(memory, seen, fixed=fixed)
+    if memory.locked_out:  # also while the lock's answer is awaited: users may be out already
+        memory = _note_budget(memory, seen, settings)
     if memory.stopping:
         return memory
-    if broken := failed(seen):
+    if broken := failed(memory, seen):
         return stop(memory, "snapshot_failed", broken)
     return _note_end(memory, seen, settings)
 
@@ -73,15 +75,20 @@ def _member(member: Member, snapshot: Snapshot | None, now: float) -> Member:
     )
 
 
-def _note_lock(memory: Memory, seen: Sight, settings: BackupSettings, *, fixed: bool) -> Memory:
+def _note_lock(memory: Memory, seen: Sight, *, fixed: bool) -> Memory:
     if seen.lock in {Lock.FREE, Lock.FOREIGN} and memory.unlock_tries == 0:
         return replace(stop(memory, "lock_lost", "somebody else freed or took the lock"), free=True)
-    if memory.cancel_token and not memory.finished and seen.lock is Lock.OURS and not seen.task_running:
+    if memory.cancel_token and not memory.fixed and seen.lock is Lock.OURS and not seen.task_running:
+        # Once all instants are fixed the task may end: our own 100 % ended it, though its answer was lost.
         memory = stop(memory, "task_cancelled", "somebody cancelled the backup task")
     if memory.drained is None and seen.drained:
         memory = replace(memory, drained=seen.at)
     if fixed and seen.drained:
         memory = replace(memory, fixed=True)
+    return memory
+
+
+def _note_budget(memory: Memory, seen: Sight, settings: BackupSettings) -> Memory:
     held = seen.at - (memory.asked or seen.at)
     if held > settings.lock_budget and not memory.fixed:
         why = f"users were locked out for {held:.0f} s, the budget is {settings.lock_budget:g} s"

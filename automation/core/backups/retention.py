@@ -42,6 +42,8 @@ class Verdict:
     """Rules that keep it; for one that goes, why it may."""
 
 
+PRUNED = "pruned"
+"""Reason of a set whose removal was begun; the next pruning goes on with it."""
 _DAY = 86_400.0
 _PERIODS: tuple[tuple[str, Callable[[datetime], tuple[int, ...]]], ...] = (
     ("daily", lambda at: (at.year, at.timetuple().tm_yday)),
@@ -101,6 +103,8 @@ def _verdict(each: BackupSet, reasons: Sequence[str], policy: Retention, now: fl
         if policy.is_empty:
             return Verdict(each.id, keep=True, reasons=("no rule",))
         return Verdict(each.id, keep=False, reasons=("no rule keeps it",))
+    if each.reason == PRUNED:
+        return Verdict(each.id, keep=False, reasons=("its removal was begun",))
     young = now - each.created < policy.invalid_days * _DAY
     why = f"invalid, younger than {policy.invalid_days:g} days" if young else "invalid"
     return Verdict(each.id, keep=young, reasons=(why,))

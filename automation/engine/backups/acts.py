@@ -11,7 +11,7 @@ from automation.core.backups.decide import FINISH_TRIES
 from automation.core.backups.memory import Act, ActName, Memory
 from automation.core.backups.sets import Counts, LockTimes, Member, SetState, Snapshot, Source
 from automation.engine.backups.sight import found
-from automation.ports.errors import BbdcError, Conflict, NotFound, Unavailable
+from automation.ports.errors import BbdcError, Conflict, Forbidden, NotAuthenticated, NotFound, Unavailable, name_of
 from automation.ports.safe import Safe
 from automation.ports.vaults import Vault
 
@@ -55,16 +55,26 @@ def _lock(safe: Safe, memory: Memory) -> Memory:
         lock = safe.maintenance.lock()
     except Conflict as error:
         return _not_ours(safe, memory, error)
+    except (Forbidden, NotAuthenticated) as error:
+        if memory.trouble_since is not None:  # an earlier try may have locked
+            raise
+        return replace(notes.stop(memory, name_of(error), f"lock: {error}"), free=True)
     times = LockTimes(asked=asked, held=safe.clock.now())
     return replace(memory, asked=asked, unlock_token=lock.token, backup=replace(memory.backup, lock=times))
 
 
 def _not_ours(safe: Safe, memory: Memory, error: Conflict) -> Memory:
-    """Somebody holds the lock. It may be us: an earlier answer of this very run was lost."""
+    """Somebody holds the lock. It may be us, but only if an earlier answer of this very run was lost."""
+    if memory.trouble_since is None:
+        return _already_locked(memory, "somebody", error)
     owner = safe.maintenance.owner()
-    if memory.trouble_since is not None and owner == safe.maintenance.user():
+    if owner == safe.maintenance.user():
         return notes.stop(memory, "lock_answer_lost", "the answer to the lock was lost, and the token with it")
-    why = f"Bitbucket is locked already, by {owner or 'somebody'}: {error.message}"
+    return _already_locked(memory, owner or "somebody", error)
+
+
+def _already_locked(memory: Memory, owner: str, error: Conflict) -> Memory:
+    why = f"Bitbucket is locked already, by {owner}: {error.message}"
     return replace(notes.stop(memory, "already_locked", why), free=True)
 
 

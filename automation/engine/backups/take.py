@@ -26,13 +26,15 @@ from automation.core.backups.memory import (
 from automation.core.roll import Record
 from automation.engine.backups.acts import perform
 from automation.engine.backups.sight import look
-from automation.ports.errors import BbdcError, Unavailable
+from automation.ports.errors import BbdcError, Unavailable, Unexpected, Unreachable, name_of
 from automation.ports.safe import Safe
 
 SLICE = 1.0
 """Longest sleep in one piece, in seconds: a signal is heard after it."""
 _OUTLIVES_TROUBLE = frozenset({ActName.UNLOCK, ActName.FIND_TOKEN})
 """Acts that are tried for as long as ``unlock_patience``: whatever went wrong, users come first."""
+_MAY_PASS = (Unavailable, Unreachable, Unexpected)
+"""Errors that time may cure; nobody waits for what comes after the unlock, so it is given that time."""
 
 Wish = Callable[[], str]
 """Returns the name of the signal by which the operator asked to stop; empty while nobody did."""
@@ -139,7 +141,9 @@ def _no_act(settings: BackupSettings, memory: Memory, seen: Sight, decision: Wai
 
 
 def _pause(settings: BackupSettings, memory: Memory) -> float:
-    return settings.lock_poll if memory.locked_out else settings.poll
+    """Hurry while users are locked out, and while members are half begun: every second sets them further apart."""
+    half_begun = memory.doing == ActName.BEGIN_MEMBERS
+    return settings.lock_poll if memory.locked_out or half_begun else settings.poll
 
 
 def _trouble(
@@ -163,21 +167,16 @@ def _give_up(settings: BackupSettings, memory: Memory, error: BbdcError, now: fl
             return memory
         return replace(memory, outcome=Outcome(Ending.LOCKED, "still_locked", memory.trouble))
     hopeless = not isinstance(error, Unavailable)
+    lasting = now - since >= settings.trouble_timeout
+    if memory.waits_for_cloud and not memory.stopping:
+        over = memory.leave or lasting or not isinstance(error, _MAY_PASS)
+        outcome = Outcome(Ending.PENDING, name_of(error), memory.trouble) if over else None
+        return replace(memory, outcome=outcome)  # what is begun is not thrown away for a cloud that does not answer
     if not memory.stopping:
-        lasting = now - since >= settings.trouble_timeout
         if memory.locked_out:  # a look that fails is repeated while the budget lasts; an act that is refused is not
             return notes.stop(memory, name_of(error), memory.trouble) if hopeless and act is not None else memory
         return notes.stop(memory, name_of(error), memory.trouble) if hopeless or lasting else memory
-    if not memory.locked_out and (hopeless or now - since >= settings.trouble_timeout):
+    if not memory.locked_out and (lasting or not isinstance(error, _MAY_PASS)):
         # Nobody is locked out any more; labels and manifest can wait for `recover`.
         return replace(memory, outcome=Outcome(Ending.INVALID, memory.stopping, f"{memory.why}; {memory.trouble}"))
     return memory
-
-
-def name_of(error: BbdcError) -> str:
-    """Return the error's name as records spell it: ``NotAuthenticated`` is ``not_authenticated``."""
-    named = getattr(error, "name", "")
-    if named:
-        return str(named)
-    text = type(error).__name__
-    return "".join(f"_{c.lower()}" if c.isupper() and i else c.lower() for i, c in enumerate(text))
