@@ -12,9 +12,19 @@ from typing import Any
 import boto3
 import httpx
 import pytest
+from botocore.exceptions import ClientError, WaiterError
 
 pytestmark = pytest.mark.lab
 ROOT = Path(__file__).resolve().parents[2]
+
+ASK = """
+secret="--region eu-west-1 --secret-id {arn} --query SecretString --output text"
+PGPASSWORD="$(aws secretsmanager get-secret-value $secret)"
+export PGPASSWORD
+psql 'host={host} user={user}' -Atc 'select count(*) from repositories'
+ls "$BBDC_ROOT/var/atlassian/application-data/bitbucket/shared/data/repositories" | wc -l
+"""
+"""What a node may do: it knows the database's secret, and sees the shared home."""
 
 
 def bbdc(directory: Path, *arguments: str, code: int = 0) -> str:
@@ -73,23 +83,30 @@ def the_data_are_where_aws_says(lab: Path) -> None:
     for name in repositories[:3]:
         subprocess.run(["git", "fsck", "--strict"], cwd=copy / name, capture_output=True, check=True)
     (database,) = rds.describe_db_instances()["DBInstances"]
-    reach = f"host={database['Endpoint']['Address']} user={database['MasterUsername']}"
-    script = "\n".join(
-        [
-            f"arn='{secret(values)}'",
-            'PGPASSWORD="$(aws secretsmanager get-secret-value --region eu-west-1 --secret-id "$arn" '
-            '--query SecretString --output text)"',
-            "export PGPASSWORD",
-            f"psql '{reach}' -Atc 'select count(*) from repositories'",
-            'ls "$BBDC_ROOT/var/atlassian/application-data/bitbucket/shared/data/repositories" | wc -l',
-        ]
-    )
-    assert on_machine(ssm, instances(ec2, "node")[0]["InstanceId"], script) == [str(len(repositories))] * 2
+    asked = ASK.format(arn=secret(values), host=database["Endpoint"]["Address"], user=database["MasterUsername"])
+    assert on_machine(ssm, instances(ec2, "node")[0]["InstanceId"], asked) == [str(len(repositories))] * 2
     assert on_machine(ssm, server["InstanceId"], 'ls "$BBDC_ROOT/srv/bitbucket-dc"') == ["shared"]
     rds.create_db_snapshot(DBSnapshotIdentifier="one", DBInstanceIdentifier=database["DBInstanceIdentifier"])
     assert (lab / "database-snapshots" / "eu-west-1" / "one" / "bitbucket.sqlite").exists()
     rds.get_waiter("db_snapshot_available").wait(DBSnapshotIdentifier="one", WaiterConfig={"Delay": 1})
     rds.delete_db_snapshot(DBSnapshotIdentifier="one")
+    snapshots_go_wrong(lab, rds, database["DBInstanceIdentifier"])
+
+
+def snapshots_go_wrong(lab: Path, rds: Any, database: str) -> None:
+    wanted = {"DBSnapshotIdentifier": "two", "DBInstanceIdentifier": database}
+    bbdc(lab, "fault", "set", "snapshot-quota", "times=1")
+    with pytest.raises(ClientError, match="SnapshotQuotaExceeded"):
+        rds.create_db_snapshot(**wanted)
+    bbdc(lab, "fault", "set", "database-busy", "state=modifying", "seconds=2")
+    with pytest.raises(ClientError, match="InvalidDBInstanceState"):
+        rds.create_db_snapshot(**wanted)
+    rds.get_waiter("db_instance_available").wait(DBInstanceIdentifier=database, WaiterConfig={"Delay": 1})
+    bbdc(lab, "fault", "set", "database-snapshot-fails")
+    rds.create_db_snapshot(**wanted)
+    with pytest.raises(WaiterError):
+        rds.get_waiter("db_snapshot_available").wait(DBSnapshotIdentifier="two", WaiterConfig={"Delay": 1})
+    rds.delete_db_snapshot(DBSnapshotIdentifier="two")
 
 
 def environment(lab: Path) -> dict[str, str]:

@@ -67,7 +67,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.property
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(rounds=st.lists(st.lists(STATEMENTS, max_size=4), min_size=1, max_size=6), keys=st.sampled_from(["ON", "OFF"]))
 def test_a_database_is_wound_back_exactly(folder: Path, rounds: list[list[tuple[Any, ...]]], keys: str) -> None:
     file, copy = folder / "live.sqlite", folder / "copy.sqlite"
