@@ -7,8 +7,6 @@ come to the engine through here.
 from __future__ import annotations
 
 import dataclasses
-import getpass
-import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -19,6 +17,7 @@ from automation.adapters.runs.holder import refuse_if_held
 from automation.adapters.runs.reader import RunReader, RunState
 from automation.adapters.runs.runs import Runs
 from automation.adapters.runs.store import Store
+from automation.adapters.whoami import operator
 from automation.config import Settings
 from automation.core.preflight import Preflight
 from automation.core.roll import Ending, Memory, Message, Outcome, Plan, Record, RollSettings, Step
@@ -34,14 +33,6 @@ class Paused(BbdcError):
     def __init__(self, outcome: Outcome) -> None:
         super().__init__(f"the roll paused: {outcome.reason}: {outcome.detail}", hint="see `bbdc status`")
         self.outcome = outcome
-
-
-def operator() -> str:
-    """Return who asks: ``BBDC_BY``, else the login name."""
-    try:
-        return os.environ.get("BBDC_BY") or getpass.getuser()
-    except (KeyError, OSError):  # no such user id in the password database, as in some containers
-        return f"uid {os.getuid()}"
 
 
 @dataclass(frozen=True)

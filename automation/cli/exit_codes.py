@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from enum import IntEnum
 
+from automation.core.backups import memory as backups
 from automation.core.roll import Ending, Outcome
+from automation.engine.backups.ends import InvalidSet, LeftPending, StillLocked
 from automation.ports.errors import (
     BbdcError,
     Conflict,
@@ -36,9 +38,13 @@ class ExitCode(IntEnum):
     CONFLICT = 7
     """Another run, or another update, holds the cluster."""
     NOT_FOUND = 8
-    """There is no such stack, cluster, run or program."""
+    """There is no such stack, cluster, run, backup set or program."""
+    INVALID = 9
+    """The backup set is invalid, or its examination was not passed; nobody is locked out."""
+    STILL_LOCKED = 10
+    """Bitbucket is still locked by us: its users wait."""
     INTERRUPTED = 130
-    """Ctrl-C; a run goes on with the next command."""
+    """Ctrl-C, TERM or HUP; what was begun goes on with the next command."""
 
 
 class Usage(BbdcError):
@@ -57,6 +63,9 @@ _BY_ERROR: tuple[tuple[type[BaseException], ExitCode], ...] = (
     (Usage, ExitCode.USAGE),
     (Stopped, ExitCode.PAUSED),
     (Refused, ExitCode.REFUSED),
+    (InvalidSet, ExitCode.INVALID),
+    (StillLocked, ExitCode.STILL_LOCKED),
+    (LeftPending, ExitCode.INTERRUPTED),
     (NotAuthenticated, ExitCode.DENIED),
     (Forbidden, ExitCode.DENIED),
     (Unavailable, ExitCode.UNREACHABLE),
@@ -75,3 +84,20 @@ def code_of(error: BaseException) -> ExitCode:
 def code_of_outcome(outcome: Outcome) -> ExitCode:
     """Return the exit code that a roll's end means."""
     return ExitCode.PAUSED if outcome.ending is Ending.PAUSED else ExitCode.OK
+
+
+_BY_BACKUP = {
+    backups.Ending.COMPLETE: ExitCode.OK,
+    backups.Ending.INVALID: ExitCode.INVALID,
+    backups.Ending.PENDING: ExitCode.INTERRUPTED,
+    backups.Ending.LOCKED: ExitCode.STILL_LOCKED,
+}
+
+
+def code_of_backup(outcome: backups.Outcome | None) -> ExitCode:
+    """Return the exit code that a backup's end means."""
+    if outcome is None:
+        return ExitCode.UNEXPECTED
+    if outcome.reason == "already_locked":  # somebody was quicker, between the survey and the lock
+        return ExitCode.CONFLICT
+    return _BY_BACKUP[outcome.ending]

@@ -13,6 +13,9 @@ from rich.table import Table
 
 from automation.cli.trouble import redactor
 
+PIPE_WIDTH = 400
+"""A row of a table stays one line for whoever reads it with a program."""
+
 
 def say(text: str) -> None:
     """Write one line for people."""
@@ -32,8 +35,9 @@ def emit_event(event: str, **fields: Any) -> None:
 
 
 def console() -> Console:
-    """Return the terminal; plain in a pipe and with NO_COLOR."""
-    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    """Return the terminal; plain in a pipe, where no line is broken, and with NO_COLOR."""
+    is_pipe = not sys.stdout.isatty()
+    return Console(highlight=False, soft_wrap=is_pipe, width=PIPE_WIDTH if is_pipe else None)
 
 
 def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:

@@ -18,6 +18,7 @@ class Command:
 
 _HERE = "automation.cli.commands"
 ROLL, WORDS, LOOK = "Roll a version", "Speak to a running roll", "Look"
+BACKUP = "Back up"
 
 COMMANDS: tuple[Command, ...] = (
     Command("preflight", f"{_HERE}.preflight:preflight", "Judge a roll to VERSION; changes nothing.", ROLL),
@@ -28,9 +29,12 @@ COMMANDS: tuple[Command, ...] = (
     Command("pause", f"{_HERE}.words:pause", "Stop before the next node.", WORDS),
     Command("resume", f"{_HERE}.words:resume", "Go on after a pause.", WORDS),
     Command("abort", f"{_HERE}.words:abort", "End the run once nothing is half done; the upgrade stays open.", WORDS),
+    Command("backup", f"{_HERE}.backup:app", "Take, list, verify, copy, export and prune backup sets.", BACKUP),
+    Command("recover", f"{_HERE}.recover:recover", "Free the lock of a backup that died, and end its set.", BACKUP),
     Command("status", f"{_HERE}.status:status", "Show the cluster, its nodes and the newest run.", LOOK),
     Command("runs", f"{_HERE}.runs:runs", "List all runs.", LOOK),
     Command("report", f"{_HERE}.report:report", "Tell the story of a run: text, JSON or one HTML page.", LOOK),
+    Command("completion", f"{_HERE}.completion:completion", "Print a completion for bash, zsh or fish.", LOOK),
 )
 
 
@@ -47,7 +51,7 @@ def overview(more: dict[str, str]) -> str:
         groups["More"] = sorted(more.items())
     blocks = [f"{name}:\n" + "\n".join(f"  {c:<11} {text}" for c, text in rows) for name, rows in groups.items()]
     return (
-        "bbdc - rolling bug-fix upgrades for Bitbucket Data Center, without anyone noticing\n\n"
+        "bbdc - rolling bug-fix upgrades and backups for Bitbucket Data Center, without anyone noticing\n\n"
         "Usage: bbdc COMMAND [ARGUMENTS]\n\n" + "\n\n".join(blocks) + "\n\n"
         "`bbdc COMMAND --help` explains a command; every command knows --json.\n"
         "`bbdc --version` tells the version; exit codes: docs/reference/exit-codes.md"

@@ -40,9 +40,14 @@ class Told:
     trace: str = ""
 
 
+_KNOWN = Redactor()
+
+
 def redactor() -> Redactor:
-    """Return a redactor that knows every credential in this process's environment."""
-    return Redactor(value for name in SECRET_VARIABLES if (value := os.environ.get(name)))
+    """Return the process's redactor: it knows every credential in the environment, and whatever it was taught."""
+    for name in SECRET_VARIABLES:
+        _KNOWN.add(os.environ.get(name, ""))
+    return _KNOWN
 
 
 def told(error: BaseException, arguments: Sequence[str]) -> Told:

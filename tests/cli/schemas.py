@@ -1,4 +1,4 @@
-"""The schemas of docs/reference/json.md."""
+"""The schemas of docs/reference/json.md and manifest.md."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ from typing import Any
 
 import jsonschema  # type: ignore[import-untyped]  # it has no types
 
-PAGE = Path(__file__).parents[2] / "docs" / "reference" / "json.md"
+REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
+PAGES = (REFERENCE / "json.md", REFERENCE / "manifest.md")
 
 
 def definitions() -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for block in re.findall(r"^```json\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL):
-        found |= json.loads(block)
+    for page in PAGES:
+        for block in re.findall(r"^```json\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL):
+            found |= json.loads(block)
     return found
 
 

@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from automation.backing import AlreadyLocked
 from automation.cli.__main__ import run
 from automation.cli.exit_codes import ExitCode, Stopped, Usage, code_of, code_of_outcome
 from automation.cli.trouble import told
 from automation.core.roll import Ending, Outcome
+from automation.engine.backups.ends import InvalidSet, LeftPending, StillLocked
 from automation.ports import errors
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "exit-codes.md"
@@ -16,6 +18,10 @@ TABLE = [
     (Usage("x"), 2),
     (errors.Refused("version_rule", "x"), 3),
     (Stopped(Outcome(Ending.PAUSED, "soak", "x"), "a:1", hint=""), 4),
+    (InvalidSet("x"), 9),
+    (StillLocked("x"), 10),
+    (LeftPending("x"), 130),
+    (AlreadyLocked("x"), 7),
     (errors.NotAuthenticated("x"), 5),
     (errors.Forbidden("x", right="SYS_ADMIN"), 5),
     (errors.Unavailable("x"), 6),

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from automation.adapters.runs.reader import Run, RunReader, RunState
+from automation.adapters.whoami import operator
 from automation.cli import context
 from automation.cli.commands.options import Json
 from automation.cli.output import emit, say
 from automation.core.roll import Message, MessageKind
 from automation.ports.errors import Refused
-from automation.rolling import operator
 
 
 def approve(*, json: Json = False) -> int:

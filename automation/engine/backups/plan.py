@@ -42,6 +42,8 @@ def survey(safe: Safe, *, cluster: str, mode: Mode) -> Survey:
     Raises:
         BbdcError: Bitbucket or the cloud could not be asked at all.
     """
+    if (locked := _locked(safe)) is not None:
+        return _closed(safe, cluster, mode, locked)
     members = safe.bitbucket.cluster()
     sources = tuple(source for vault in safe.vaults for source in vault.sources())
     account, region = safe.manifests.account()
@@ -55,6 +57,35 @@ def survey(safe: Safe, *, cluster: str, mode: Mode) -> Survey:
         nodes=frozenset(node.id for node in members.nodes),
         version=safe.bitbucket.application().version,
         repositories=safe.bitbucket.repositories(),
+        account=account,
+        region=region,
+        place=safe.manifests.place(),
+    )
+
+
+def _locked(safe: Safe) -> Finding | None:
+    """Say who holds the lock; None when nobody does. While it is held, Bitbucket answers nothing else but /status."""
+    in_maintenance = safe.bitbucket.status() == "MAINTENANCE"
+    try:
+        owner = safe.maintenance.owner() if safe.maintenance.user() else None
+    except Forbidden:  # a finding of its own, where the lock is wanted
+        owner = None
+    if owner is None and not in_maintenance:
+        return None
+    return Finding("unlocked", passed=False, detail=f"locked for maintenance by {owner or 'somebody'}")
+
+
+def _closed(safe: Safe, cluster: str, mode: Mode, locked: Finding) -> Survey:
+    account, region = safe.manifests.account()
+    return Survey(
+        cluster=cluster,
+        mode=mode,
+        at=safe.clock.now(),
+        findings=(locked,),
+        sources=(),
+        nodes=frozenset(),
+        version="",
+        repositories=0,
         account=account,
         region=region,
         place=safe.manifests.place(),

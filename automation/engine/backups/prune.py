@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from automation.core.backups.labels import SET
-from automation.core.backups.retention import Retention, Verdict, judge
+from automation.core.backups.retention import PRUNED, Retention, Verdict, judge
 from automation.core.backups.sets import BackupSet, SetState, Snapshot
 from automation.engine.backups.shelf import Shelf, shelf
 from automation.ports.errors import BbdcError
@@ -62,7 +62,7 @@ def prune(safe: Safe, policy: Retention) -> Pruned:
 
 def remove(safe: Safe, found: BackupSet) -> None:
     """Remove one set. The manifest says so before the first snapshot goes: a half set must never look complete."""
-    marked = replace(found, state=SetState.INVALID, reason="pruned", detail="retention no longer keeps it")
+    marked = replace(found, state=SetState.INVALID, reason=PRUNED, detail="retention no longer keeps it")
     safe.manifests.write(marked)
     for vault in safe.vaults:
         for snapshot in vault.snapshots(found.id):

@@ -1,0 +1,74 @@
+"""One cluster as its backups need it: ports, limits, retention, and who hears of them. Composition only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from automation import bootstrap
+from automation.adapters import metrics_file
+from automation.adapters.logs import Redactor
+from automation.adapters.notify import notify
+from automation.adapters.runs.store import Store
+from automation.config import Settings
+from automation.core.backups.memory import BackupSettings
+from automation.core.backups.retention import Retention
+from automation.core.backups.sets import BackupSet
+from automation.ports.safe import Safe
+
+Measure = Callable[[Sequence[BackupSet]], None]
+Announce = Callable[[str, str], None]
+
+
+@dataclass(frozen=True)
+class BackupEstate:
+    """One cluster: how to see it and keep its sets."""
+
+    cluster: str
+    safe: Safe
+    settings: BackupSettings
+    store: Store
+    """Whoever acts on the cluster holds it here: one backup, or one roll, at a time."""
+    retention: Retention = field(default_factory=Retention)
+    measure: Measure | None = None
+    """Writes the metrics of all sets; called after every change."""
+    announce: Announce | None = None
+    """Tells people how a backup ended, by title and text."""
+
+
+def estate_of(plain: Mapping[str, Any], *, redactor: Redactor | None = None) -> BackupEstate:
+    """Return the estate that plain settings, and the environment's credentials, lead to.
+
+    Args:
+        plain: settings by name; they win over the environment.
+        redactor: learns every credential, and every token of a lock.
+
+    Raises:
+        Refused: a setting is wrong or missing.
+    """
+    settings = Settings.load(**plain)
+    backup = settings.backup
+    store = Store(settings.state, bootstrap.database_url(settings))
+    return BackupEstate(
+        cluster=settings.cluster_name,
+        safe=bootstrap.build_safe(settings, redactor=redactor, store=store),
+        settings=backup.limits,
+        store=store,
+        retention=backup.retention,
+        measure=None if backup.metrics_file is None else _measure_into(backup.metrics_file),
+        announce=_announce_to(settings) if backup.notify else None,
+    )
+
+
+def _measure_into(path: Path) -> Measure:
+    return lambda sets: metrics_file.write(path, metrics_file.render(sets))
+
+
+def _announce_to(settings: Settings) -> Announce:
+    def announce(title: str, text: str) -> None:
+        # Resolved only now: a reference that leads nowhere must not keep anybody from a backup.
+        notify([url.get_secret_value() for url in bootstrap.notify_urls(settings)], title, text)
+
+    return announce
