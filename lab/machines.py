@@ -23,18 +23,12 @@ from lab.data import mounts
 from lab.data.mounts import Server
 from lab.data.volumes import SHARED
 from lab.files import write_json
+from lab.shims.install import install
 from lab.unit import FAILED, INACTIVE, Unit
 
 HEADER = r"^{}=(['\"]?)([^'\"\s]+)\1\s*$"
 """A line of user data that sets a value."""
 BOOTING, UP, HALTING, OFF = "booting", "up", "halting", "off"
-SHIM = """#!/bin/sh
-# {name} of this machine: asks the lab's daemon.
-LAB_MACHINE="{machine}" PYTHONPATH="{root}" exec "{python}" -m {module} "$@"
-"""
-SHIMS = {"systemctl": "lab.systemctl", "psql": "lab.shims.psql", "aws": "lab.shims.aws"}
-"""Program -> module that stands in for it."""
-ROOT = Path(__file__).resolve().parent.parent
 POLL = 0.05
 
 _log = logging.getLogger(__name__)
@@ -282,11 +276,7 @@ class ProcessMachines:
     # --- the machine's inside ------------------------------------------------------------------------------------
 
     def _furnish(self, spec: MachineSpec, directory: Path) -> None:
-        (directory / "bin").mkdir()
-        for name, module in SHIMS.items():
-            shim = directory / "bin" / name
-            shim.write_text(SHIM.format(name=name, module=module, machine=directory, python=sys.executable, root=ROOT))
-            shim.chmod(0o755)
+        install(directory)
         (directory / "home" / "log").mkdir(parents=True)
         (directory / "root").mkdir()
         (directory / "user-data").write_text(spec.user_data)
