@@ -9,6 +9,9 @@ from automation.cli.output import console, emit, say, span, table
 from automation.core.preflight import Check, Preflight
 from automation.rolling import Rolling
 
+BACKUP_CHECK = "backup_fresh"
+BACKUP_HINT = "`bbdc backup create` takes one; so does `bbdc upgrade VERSION --backup`, without locking anybody out"
+
 
 def preflight(version: Version, *, direct: Direct = False, json: Json = False) -> int:
     """Judge a roll to VERSION: run every check and show the order and an estimate. Changes nothing.
@@ -33,6 +36,8 @@ def show(result: Preflight) -> None:
         say(f"Estimate: about {span(result.estimate)} for {len(result.order)} nodes, one at a time")
     if result.refused:
         say(f"Refused by {result.refused.name}: {result.refused.detail}")
+        if result.refused.name == BACKUP_CHECK:
+            say(BACKUP_HINT)
 
 
 def _mark(check: Check) -> str:

@@ -17,9 +17,11 @@ from automation.cli.commands.options import Direct, Json, Version, Yes
 from automation.cli.commands.report import write_page
 from automation.cli.exit_codes import ExitCode, Usage, code_of_outcome
 from automation.cli.output import emit_event, say
+from automation.core.backups.sets import Mode
 from automation.core.preflight import Preflight
 from automation.core.roll import Approval, Outcome
 from automation.core.versions import same_version
+from automation.engine.backups.ends import error_of
 from automation.ports.errors import Refused
 from automation.rolling import Estate, Rolling
 
@@ -31,6 +33,11 @@ Approve = Annotated[
     Approval | None, Parameter(name="--approval", help="Who lets the roll pass its point of no return.")
 ]
 Page = Annotated[Path | None, Parameter(name="--report", help="Write the HTML report here when the roll ends.")]
+Backup = Annotated[
+    bool,
+    Parameter(name="--backup", negative=(), help="Take a backup set first, without locking anybody out."),
+]
+Locked = Annotated[bool, Parameter(name="--locked", negative=(), help="Take that set under the maintenance lock.")]
 Done = tuple[str | None, Outcome | None]
 """The run that rolled, if there was one, and how it ended."""
 
@@ -41,6 +48,8 @@ def upgrade(
     yes: Yes = False,
     surge: Surge = None,
     approval: Approve = None,
+    backup: Backup = False,
+    locked: Locked = False,
     report: Page = None,
     direct: Direct = False,
     json: Json = False,
@@ -52,11 +61,14 @@ def upgrade(
     interrupted, or paused with a named reason, goes on with the same command. With --json one event a line.
     """
     refuse_unasked(yes=yes, as_json=json)
+    if locked and not backup:
+        raise Usage("--locked says how to take a backup, and none is asked for", hint="say --backup --locked")
     stack = context.stack_here(direct=direct)
     estate = context.estate_to_roll(stack, surge=surge, approval=approval)
+    mode = (Mode.LOCKED if locked else Mode.ZERO_DOWNTIME) if backup else None
     changes = {} if surge is None else {"surge": str(surge).lower()}
     changes |= {} if approval is None else {"approval": approval.value}
-    return roll(estate, stack, version, yes=yes, report=report, as_json=json, changes=changes)
+    return roll(estate, stack, version, yes=yes, report=report, as_json=json, changes=changes, backup=mode)
 
 
 def roll(
@@ -68,6 +80,7 @@ def roll(
     as_json: bool,
     report: Path | None = None,
     changes: Mapping[str, str] | None = None,
+    backup: Mode | None = None,
 ) -> int:
     """Judge, ask, and carry the roll out; also the way of a rollback.
 
@@ -79,13 +92,16 @@ def roll(
         as_json: one event a line.
         report: where to write the HTML page.
         changes: further keys to set in the stack's config.
+        backup: how to take a backup set before the roll; None takes none.
     """
     rolling = Rolling(estate, owns_model=stack is None)
-    judged = _judge(rolling, target, as_json=as_json)
+    judged = _judge(rolling, target, as_json=as_json, takes_backup=backup is not None)
     if not judged.order and rolling.unfinished() is None and same_version(judged.current, target):
         return _nothing_to_do(judged, as_json=as_json)
     rolling.refuse_if_held()
     _confirm(judged, yes=yes)
+    if backup is not None:
+        _back_up(rolling, backup, as_json=as_json)
     with Board(Heading(estate.cluster, judged.current, target, judged.estimate), as_json=as_json) as board:
         if stack is not None:
             with stack.configured({"version": target, **(changes or {})}):
@@ -101,14 +117,29 @@ def refuse_unasked(*, yes: bool, as_json: bool) -> None:
         raise Usage("nobody can be asked: this is no terminal", hint="say --yes to act without a question")
 
 
-def _judge(rolling: Rolling, target: str, *, as_json: bool) -> Preflight:
+def _back_up(rolling: Rolling, mode: Mode, *, as_json: bool) -> None:
+    """Take a set, and go on only with a complete one; an upgrade that is open already had its chance."""
+    from automation.cli.commands.backup import backing, take  # noqa: PLC0415 (only those who ask for it wait for it)
+
+    if rolling.unfinished() is not None:
+        return
+    error = error_of(take(backing(), mode, name="", as_json=as_json))
+    if error is not None:
+        raise error
+
+
+def _judge(rolling: Rolling, target: str, *, as_json: bool, takes_backup: bool) -> Preflight:
     judged = rolling.preflight(target)
     if as_json:
         emit_event("preflight", preflight=shapes.of_preflight(judged))
     else:
         preflight_command.show(judged)
-    if judged.refused and rolling.unfinished() != target:
-        raise Refused(judged.refused.name, f"refused by {judged.refused.name}: {judged.refused.detail}")
+    soon_passed = {preflight_command.BACKUP_CHECK} if takes_backup else set[str]()
+    refusals = (c for c in judged.checks if c.blocking and not c.passed and c.name not in soon_passed)
+    refused = next(refusals, None)
+    if refused is not None and rolling.unfinished() != target:
+        hint = preflight_command.BACKUP_HINT if refused.name == preflight_command.BACKUP_CHECK else ""
+        raise Refused(refused.name, f"refused by {refused.name}: {refused.detail}", hint=hint)
     return judged
 
 
