@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -12,6 +13,7 @@ from automation.core.roll import Record
 from automation.engine.backups import plan
 from automation.engine.backups.recover import Recovered, finish_others, recover
 from automation.engine.backups.take import Wish, nobody_stops, take
+from automation.ports.errors import BbdcError, Unavailable
 from automation.ports.safe import Safe
 from lab.sim.safe import MemoryJournal, SafeEstate
 
@@ -148,30 +150,66 @@ class Mortal:
 
     def over(self, safe: Safe) -> Safe:
         """Return the same ports, in a process that dies."""
-        ports = {f.name: getattr(safe, f.name) for f in fields(safe)}
-        near = {"clock", "together", "journal"}
-        return Safe(**{n: p if n in near or p is None else _Watched(p, n, self) for n, p in ports.items()})
+        return _wired(safe, self._around)
+
+    def _around(self, name: str, call: Callable[[], Any]) -> Any:
+        mine = len(self.calls)
+        self.calls.append(name)
+        if mine == self.at and not self.after:
+            raise Killed
+        try:
+            return call()
+        finally:
+            if mine == self.at:
+                raise Killed
+
+
+# Calls that fail on order --------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Failing:
+    """Lets named calls fail, such as ``maintenance.unlock``: so many refused first, or so many answers lost."""
+
+    refused: Mapping[str, Sequence[BbdcError]] = field(default_factory=dict)
+    """Errors of the first calls, in order; none of them is carried out."""
+    lost: Mapping[str, int] = field(default_factory=dict)
+    """How many of the first answers are lost; the calls are carried out."""
+    calls: Counter[str] = field(default_factory=Counter)
+
+    def over(self, safe: Safe) -> Safe:
+        """Return the same ports, on which these calls fail."""
+        return _wired(safe, self._around)
+
+    def _around(self, name: str, call: Callable[[], Any]) -> Any:
+        mine = self.calls[name]
+        self.calls[name] += 1
+        errors = self.refused.get(name, ())
+        if mine < len(errors):
+            raise errors[mine]
+        answer = call()
+        if mine < self.lost.get(name, 0):
+            raise Unavailable(f"the answer of {name} was lost")
+        return answer
+
+
+Around = Callable[[str, Callable[[], Any]], Any]
+
+
+def _wired(safe: Safe, around: Around) -> Safe:
+    ports = {f.name: getattr(safe, f.name) for f in fields(safe)}
+    near = {"clock", "together", "journal"}
+    return Safe(**{n: p if n in near or p is None else _Watched(p, n, around) for n, p in ports.items()})
 
 
 class _Watched:
-    """One port of a process that may die at any call."""
+    """One port whose every call goes through ``around``."""
 
-    def __init__(self, port: object, name: str, mortal: Mortal) -> None:
-        self._port, self._name, self._mortal = port, name, mortal
+    def __init__(self, port: object, name: str, around: Around) -> None:
+        self._port, self._name, self._around = port, name, around
 
     def __getattr__(self, method: str) -> Any:
-        call, mortal, name = getattr(self._port, method), self._mortal, f"{self._name}.{method}"
+        call, around, name = getattr(self._port, method), self._around, f"{self._name}.{method}"
         if not callable(call):
             return call
-
-        def watched(*args: Any, **kwargs: Any) -> Any:
-            mine = len(mortal.calls)
-            mortal.calls.append(name)
-            if mine == mortal.at and not mortal.after:
-                raise Killed
-            answer = call(*args, **kwargs)
-            if mine == mortal.at:
-                raise Killed
-            return answer
-
-        return watched
+        return lambda *args, **kwargs: around(name, lambda: call(*args, **kwargs))

@@ -63,7 +63,7 @@ class Pushes:
         return {number: (total - number + every - 1) // every for number in repositories}
 
     def _ignorant(self, at: float) -> Iterator[bool]:
-        """Nodes that joined while Bitbucket was locked and have not noticed: the worst case of an undocumented trait."""
+        """Nodes that joined while Bitbucket was locked and have not noticed yet: nobody says what they let through."""
         for name, node in self._bitbucket.nodes.items():
             if node.state is State.ACTIVE and not node.dead and not self._bitbucket.is_locked(name, at):
                 yield True

@@ -24,9 +24,7 @@ _SOME_LOOKS = 12
 class SafeWitness:
     """Objects at once when a set is called good that is not, and at the end when something was left behind."""
 
-    def __init__(
-        self, storage: Storage, manifests: SimManifests, maintenance: SimMaintenance, clock: Clock
-    ) -> None:
+    def __init__(self, storage: Storage, manifests: SimManifests, maintenance: SimMaintenance, clock: Clock) -> None:
         self._storage, self._manifests, self._maintenance, self._clock = storage, manifests, maintenance, clock
         self._versions = 0
         self._good: set[str] = set()
@@ -92,7 +90,9 @@ class SafeWitness:
     def must_be_good(self, found: BackupSet) -> None:
         """Object unless a set that is called complete holds what it must."""
         problems = list(self._whole(found))
-        parts = {m.source: self._storage.stored[m.snapshot] for m in found.members if m.snapshot in self._storage.stored}
+        parts = {
+            m.source: self._storage.stored[m.snapshot] for m in found.members if m.snapshot in self._storage.stored
+        }
         if not problems:
             problems = list(self._together(found, parts) if found.mode is Mode.LOCKED else self._near(found, parts))
         if problems:

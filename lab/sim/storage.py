@@ -70,28 +70,27 @@ class Storage:
         self.database = "db-estate"
         self.repositories = tuple(range(repositories))
         self.stored: dict[str, Stored] = {}
+        self._open: list[Stored] = []
         self._made = 0
 
     # -- life -----------------------------------------------------------------------------------------------------
 
     def next_event(self) -> float | None:
         """Return when a snapshot fixes its instant or completes next."""
-        return min((self._due(each) for each in self.stored.values() if self._is_open(each)), default=None)
+        return min((self._due(each) for each in self._open), default=None)
 
     def tick(self, now: float) -> None:
         """Let snapshots hold and complete what is due; users have pushed until then."""
         self.pushes.tick(now)
-        for each in self.stored.values():
+        for each in self._open:
             if each.content is None and each.instant <= now:
                 self._hold(each)
-            if self._is_open(each) and each.completes <= now:
+            if each.completes <= now:
                 each.state = SnapshotState.FAILED if each.fails else SnapshotState.COMPLETED
+        self._open = [each for each in self._open if each.state is SnapshotState.PENDING]
 
     def _due(self, each: Stored) -> float:
         return each.instant if each.content is None else each.completes
-
-    def _is_open(self, each: Stored) -> bool:
-        return each.content is None or each.state is SnapshotState.PENDING
 
     def _hold(self, each: Stored) -> None:
         each.content = self.pushes.commits(each.instant, self.repositories_of(each.source))
@@ -137,6 +136,7 @@ class Storage:
             self.limits.failing.remove(kind)
             made.fails = "an internal error occurred"
         self.stored[made.id] = made
+        self._open.append(made)
         if made.instant <= now:
             self._hold(made)
         return made

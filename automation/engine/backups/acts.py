@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import groupby
 
-from automation.core.backups import notes
+from automation.core.backups import labels, notes
 from automation.core.backups.decide import FINISH_TRIES
 from automation.core.backups.memory import Act, ActName, Memory
-from automation.core.backups.sets import Counts, LockTimes, Member, SetState, Snapshot, Source
+from automation.core.backups.sets import Counts, LockTimes, Member, SetState, Snapshot, SnapshotState, Source
 from automation.engine.backups.sight import found
 from automation.ports.errors import BbdcError, Conflict, Forbidden, NotAuthenticated, NotFound, Unavailable, name_of
 from automation.ports.safe import Safe
@@ -89,7 +90,8 @@ def _start_task(safe: Safe, memory: Memory) -> Memory:
 def _begin_members(safe: Safe, memory: Memory) -> Done:
     """Begin everything that no member holds yet, all at once; what cannot be begun gives the set up."""
     if memory.trouble_since is not None:  # an answer was lost before: what it was about may be there by now
-        memory = _adopt_found(safe, memory, memory.trouble_since)
+        # Trouble may be older than the drain, beginning never is.
+        memory = _adopt_found(safe, memory, max(memory.trouble_since, memory.drained or 0.0))
     have = {member.source for member in memory.backup.members}
     calls = _calls(safe, memory, [source for source in memory.sources if source.id not in have])
     sent = safe.clock.now()
@@ -258,7 +260,17 @@ def _label(safe: Safe, memory: Memory) -> Memory:
     for snapshot in there:
         mine = state if snapshot.id in known else SetState.INVALID
         vaults[snapshot.kind].label(snapshot, mine)
+    for member in (m for m in memory.backup.members if m.snapshot in missing):
+        _label_unlisted(vaults[member.kind], memory, member)
     return replace(memory, labelled=state)
+
+
+def _label_unlisted(vault: Vault, memory: Memory, member: Member) -> None:
+    """Call a member invalid that no listing shows: it is gone, or so young that listings lag behind."""
+    words = labels.of_set(memory.backup)
+    shown = Snapshot(member.kind, member.snapshot, member.source, SnapshotState.PENDING, at=member.at, tags=words)
+    with suppress(NotFound):
+        vault.label(shown, SetState.INVALID)
 
 
 _ACTS: Mapping[ActName, Callable[[Safe, Memory], Memory]] = {

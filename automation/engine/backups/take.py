@@ -161,22 +161,23 @@ def _trouble(
 
 
 def _give_up(settings: BackupSettings, memory: Memory, error: BbdcError, now: float, act: Act | None) -> Memory:
-    since = memory.trouble_since if memory.trouble_since is not None else now
+    lasts = now - (memory.trouble_since if memory.trouble_since is not None else now)
     if act is not None and act.name in _OUTLIVES_TROUBLE:
-        if now - since < settings.unlock_patience:
-            return memory
-        return replace(memory, outcome=Outcome(Ending.LOCKED, "still_locked", memory.trouble))
-    hopeless = not isinstance(error, Unavailable)
-    lasting = now - since >= settings.trouble_timeout
-    if memory.waits_for_cloud and not memory.stopping:
-        over = memory.leave or lasting or not isinstance(error, _MAY_PASS)
-        outcome = Outcome(Ending.PENDING, name_of(error), memory.trouble) if over else None
-        return replace(memory, outcome=outcome)  # what is begun is not thrown away for a cloud that does not answer
-    if not memory.stopping:
-        if memory.locked_out:  # a look that fails is repeated while the budget lasts; an act that is refused is not
-            return notes.stop(memory, name_of(error), memory.trouble) if hopeless and act is not None else memory
-        return notes.stop(memory, name_of(error), memory.trouble) if hopeless or lasting else memory
-    if not memory.locked_out and (lasting or not isinstance(error, _MAY_PASS)):
-        # Nobody is locked out any more; labels and manifest can wait for `recover`.
+        still = Outcome(Ending.LOCKED, "still_locked", memory.trouble)
+        return memory if lasts < settings.unlock_patience else replace(memory, outcome=still)
+    if memory.locked_out:
+        # A look that fails is repeated while the budget lasts; an act that is refused is not.
+        hopeless = act is not None and not isinstance(error, Unavailable)
+        return notes.stop(memory, name_of(error), memory.trouble) if hopeless else memory
+    if memory.stopping or memory.waits_for_cloud:
+        given_up = memory.leave or lasts >= settings.trouble_timeout or not isinstance(error, _MAY_PASS)
+        return _left(memory, error) if given_up else memory
+    lasting = not isinstance(error, Unavailable) or lasts >= settings.trouble_timeout
+    return notes.stop(memory, name_of(error), memory.trouble) if lasting else memory
+
+
+def _left(memory: Memory, error: BbdcError) -> Memory:
+    """Nobody is locked out: what is still to be done, the next run or ``recover`` does."""
+    if memory.stopping:
         return replace(memory, outcome=Outcome(Ending.INVALID, memory.stopping, f"{memory.why}; {memory.trouble}"))
-    return memory
+    return replace(memory, outcome=Outcome(Ending.PENDING, name_of(error), memory.trouble))
