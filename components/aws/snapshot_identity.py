@@ -82,6 +82,8 @@ def _look() -> Sequence[Statement]:
         "ec2:DescribeInstances",
         "ec2:DescribeSnapshots",
         "ec2:DescribeVolumes",
+        "rds:DescribeDBClusterSnapshots",
+        "rds:DescribeDBClusters",
         "rds:DescribeDBInstances",
         "rds:DescribeDBSnapshots",
         "sts:GetCallerIdentity",

@@ -78,7 +78,7 @@ class AwsSnapshotTask(pulumi.ComponentResource):
         known = pulumi.Output.all(
             AWS_REGION=self._region,
             BBDC_CLUSTER=stack.cluster,
-            BBDC_BACKUP_BUCKET=stack.bucket,
+            BBDC_BACKUP__BUCKET=stack.bucket,
             BITBUCKET_URL=self._spec.url or stack.url,
             BITBUCKET_USER=self._spec.user,
             log=self.logs.name,

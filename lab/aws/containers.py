@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from moto.ec2.models.elastic_network_interfaces import NetworkInterface
 from moto.ecs.models import EC2ContainerServiceBackend, Task
 
 from lab.aws.patches import Patches
@@ -128,6 +129,8 @@ def install(world: AwsWorld, patches: Patches, containers: Containers) -> None:
     def state(self: Any) -> Any:
         return self._status
 
+    # A task reads this name of its network interface, which has none in a VPC without host names.
+    patches.put(NetworkInterface, "private_dns_name", "")
     patches.put(Task, "last_status", property(state, lambda self, value: setattr(self, "_status", value)))
 
     @patches.wrap(EC2ContainerServiceBackend, "run_task")

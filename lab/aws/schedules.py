@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from moto.scheduler.exceptions import ValidationException
 from moto.scheduler.models import EventBridgeSchedulerBackend
 
-from lab.aws.expressions import Expression, parse
+from lab.aws.expressions import Expression, Rate, parse
 from lab.aws.patches import Patches
 from lab.aws.ports import Call, Reply
 
@@ -84,8 +84,9 @@ class Schedules:
         said = (schedule.schedule_expression, schedule.schedule_expression_timezone, schedule.state)
         known = self._known.get(arn)
         if known is None or known.said != said:
-            # Made or changed just now: what would have been due before is not made up for.
-            known = _Known(said, parse(said[0], said[1]), now, now - 0.001)
+            # Made or changed just now: what would have been due before is not made up for. A rate begins at once.
+            expression = parse(said[0], said[1])
+            known = _Known(said, expression, now, now - 1 if isinstance(expression, Rate) else now)
             self._known[arn] = known
         while (due := known.expression.after(known.looked, known.began)) is not None and due <= now:
             known.looked = due
@@ -160,7 +161,7 @@ class Schedules:
             "SCHEDULE_ARN": invocation.schedule,
             "TARGET_ARN": invocation.target["Arn"],
         }
-        attributes = {name: {"data_type": "String", "string_value": text} for name, text in texts.items()}
+        attributes = {name: {"DataType": "String", "StringValue": text} for name, text in texts.items()}
         body = invocation.target.get("Input") or "{}"
         self.world.backend("sqs").send_message(queue.rpartition(":")[2], body, message_attributes=attributes)
 

@@ -7,6 +7,7 @@ from typing import Any
 import pulumi
 import pytest
 
+from automation.adapters.aws.manifests import usual_name
 from components.args import InstanceMetadata
 from components.aws.backup_store import bucket_name
 from components.aws.cluster import AwsBitbucketCluster
@@ -236,6 +237,7 @@ def test_the_buckets_name_says_whose_it_is_and_fits(cluster):
     names = [bucket_name(f"{cluster[:-1]}{end}", "111122223333", "ap-southeast-2") for end in "xy"]
     assert len(set(names)) == 2
     assert all(len(name) <= 63 and name.endswith("-backups-111122223333-ap-southeast-2") for name in names)
+    assert names == [usual_name(f"{cluster[:-1]}{end}", "111122223333", "ap-southeast-2") for end in "xy"]
 
 
 def test_protection_can_be_lifted_so_that_an_estate_can_be_destroyed():

@@ -137,7 +137,7 @@ def test_the_task_knows_its_cluster_and_gets_secrets_by_reference_only(scheduled
     found = container(scheduled)
     assert {e["name"]: e["value"] for e in found["environment"]} == {
         "AWS_REGION": "eu-west-1",
-        "BBDC_BACKUP_BUCKET": "bitbucket-backups-111122223333-eu-west-1",
+        "BBDC_BACKUP__BUCKET": "bitbucket-backups-111122223333-eu-west-1",
         "BBDC_CLUSTER": "bitbucket",
         "BITBUCKET_URL": "https://bitbucket.example.com",
         "BITBUCKET_USER": "bbdc-backup",
@@ -195,7 +195,7 @@ def test_the_task_may_do_what_a_backup_does_and_nothing_else(scheduled):
         *(f"ec2:Describe{a}" for a in ("Instances", "Snapshots", "Volumes")),
         *(f"kms:{a}" for a in ("CreateGrant", "Decrypt", "DescribeKey", "Encrypt", "GenerateDataKey*", "ReEncrypt*")),
         *(f"rds:{a}" for a in ("AddTagsToResource", "CreateDBSnapshot", "DeleteDBSnapshot", "ListTagsForResource")),
-        *(f"rds:Describe{a}" for a in ("DBInstances", "DBSnapshots")),
+        *(f"rds:Describe{a}" for a in ("DBClusterSnapshots", "DBClusters", "DBInstances", "DBSnapshots")),
         *(f"s3:{a}" for a in ("DeleteObject", "GetObject", "ListBucket", "PutObject")),
         "sts:GetCallerIdentity",
     }

@@ -1,20 +1,15 @@
 """The whole estate through the engine's command line: made, unchanged, upgraded, refreshed, gone."""
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 
-from lab.aws.world import ACCESS_KEY, REGION, SECRET_KEY
+from tests.lab.pulumi_aws.project import Project, cloud
 
-ROOT = Path(__file__).parents[3]
 PROGRAM = """
 import pulumi
 from components.aws.cluster import AwsBitbucketCluster
@@ -37,61 +32,14 @@ CONFIG = {
 }
 
 
-class Estate:
-    """A project directory, a cloud, and the `pulumi` command."""
-
-    def __init__(self, directory: Path, cloud: dict[str, Any]) -> None:
-        self.directory = directory
-        self.endpoint: str = cloud["endpoint"]
-        self.environment = {
-            "PATH": os.environ["PATH"],
-            "HOME": str(directory),
-            "PYTHONPATH": str(ROOT),
-            "PULUMI_BACKEND_URL": f"file://{directory}/backend",
-            "PULUMI_CONFIG_PASSPHRASE": "lab",
-            "PULUMI_DEBUG_PROVIDERS": f"aws:{cloud['port']}",
-            "AWS_REGION": REGION,
-        }
-        (directory / "backend").mkdir()
-        (directory / "__main__.py").write_text(PROGRAM, "utf-8")
-        (directory / "Pulumi.yaml").write_text(
-            f"name: bitbucket-dc\nruntime:\n  name: python\n  options:\n    virtualenv: {sys.prefix}\n", "utf-8"
-        )
-
-    def pulumi(self, *arguments: str) -> str:
-        ran = subprocess.run(
-            [sys.executable, "-m", "lab.pulumi", *arguments],
-            cwd=self.directory,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            timeout=240,
-            check=False,
-        )
-        assert ran.returncode == 0, f"{arguments}\n{ran.stdout}\n{ran.stderr}"
-        return ran.stdout
-
-    def client(self, service: str) -> Any:
-        keys = {"aws_access_key_id": ACCESS_KEY, "aws_secret_access_key": SECRET_KEY}
-        return boto3.client(service, endpoint_url=self.endpoint, region_name=REGION, **keys)
-
-
 @pytest.fixture
-def estate(tmp_path: Path) -> Iterator[Estate]:
-    script = str(Path(__file__).with_name("cloud_process.py"))
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    with subprocess.Popen(
-        [sys.executable, script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
-    ) as process:
-        assert process.stdout is not None
-        yield Estate(tmp_path, json.loads(process.stdout.readline()))
-        assert process.stdin is not None
-        process.stdin.close()
-        assert process.wait(30) == 0
+def estate(tmp_path: Path) -> Iterator[Project]:
+    with cloud() as running:
+        yield Project(tmp_path, running, PROGRAM)
 
 
 @pytest.mark.lab
-def test_the_estate_from_nothing_to_nothing(estate: Estate) -> None:
+def test_the_estate_from_nothing_to_nothing(estate: Project) -> None:
     estate.pulumi("stack", "init", "lab")
     for key, value in CONFIG.items():
         estate.pulumi("config", "set", key, value)
@@ -106,7 +54,7 @@ def test_the_estate_from_nothing_to_nothing(estate: Estate) -> None:
     _destroy(estate)
 
 
-def _upgrade(estate: Estate) -> None:
+def _upgrade(estate: Project) -> None:
     """A new version changes the launch template and the group that follows it, nothing else; no node moves by it."""
     scaling = estate.client("autoscaling")
     before = scaling.describe_auto_scaling_groups()["AutoScalingGroups"][0]
@@ -120,7 +68,7 @@ def _upgrade(estate: Estate) -> None:
     assert changed == {"aws:ec2/launchTemplate:LaunchTemplate", "aws:autoscaling/group:Group"}
 
 
-def _restore_and_back(estate: Estate) -> None:
+def _restore_and_back(estate: Project) -> None:
     """Data of two backups beside the first, each of them used in turn, and the first again: no node moves by it."""
     before = _in_use(estate)
     _use(estate, "march", _backups(estate, before))
@@ -139,7 +87,7 @@ def _restore_and_back(estate: Estate) -> None:
     assert {before["volume"], april["volume"]} <= set(volumes)
 
 
-def _backups(estate: Estate, used: dict[str, Any]) -> dict[str, Any]:
+def _backups(estate: Project, used: dict[str, Any]) -> dict[str, Any]:
     rds = estate.client("rds")
     rds.create_db_snapshot(DBInstanceIdentifier=used["database"], DBSnapshotIdentifier="march")
     home = estate.client("ec2").create_snapshot(VolumeId=used["volume"])["SnapshotId"]
@@ -153,7 +101,7 @@ def _backups(estate: Estate, used: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _use(estate: Estate, active: str, generations: dict[str, Any] | None = None) -> None:
+def _use(estate: Project, active: str, generations: dict[str, Any] | None = None) -> None:
     """Make a generation the active one; a second run then finds nothing to do."""
     for name, generation in (generations or {}).items():
         for key, value in generation.items():
@@ -164,12 +112,12 @@ def _use(estate: Estate, active: str, generations: dict[str, Any] | None = None)
     estate.pulumi("preview", "--expect-no-changes")
 
 
-def _retire(estate: Estate, name: str) -> None:
+def _retire(estate: Project, name: str) -> None:
     estate.pulumi("config", "set", "--path", "bitbucket-dc:data.retired[0]", name)
     estate.pulumi("up", "--yes")
 
 
-def _in_use(estate: Estate) -> dict[str, Any]:
+def _in_use(estate: Project) -> dict[str, Any]:
     """Return the data that is in use and what uses it, as the cloud shows it."""
     outputs = json.loads(estate.pulumi("stack", "output", "--json"))
     group = estate.client("autoscaling").describe_auto_scaling_groups()["AutoScalingGroups"][0]
@@ -186,13 +134,13 @@ def _in_use(estate: Estate) -> dict[str, Any]:
     }
 
 
-def _recorded(estate: Estate) -> dict[str, Any]:
+def _recorded(estate: Project) -> dict[str, Any]:
     """Return the recorded inputs of the cloud's resources, by URN."""
     resources = json.loads(estate.pulumi("stack", "export"))["deployment"]["resources"]
     return {r["urn"]: r["inputs"] for r in resources if r["type"].startswith("aws:")}
 
 
-def _destroy(estate: Estate) -> None:
+def _destroy(estate: Project) -> None:
     estate.pulumi("destroy", "--yes")
     ec2 = estate.client("ec2")
     machines = [i for r in ec2.describe_instances()["Reservations"] for i in r["Instances"]]
