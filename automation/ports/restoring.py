@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from automation.core.restores.memory import Memory
-from automation.ports.bitbucket import Bitbucket, Nodes
+from automation.ports.bitbucket import Nodes
 from automation.ports.clock import Clock
 from automation.ports.cloud import Balancer, Group
 from automation.ports.program import Program
@@ -31,7 +31,6 @@ class Restoring:
     """One estate's ports for restores."""
 
     clock: Clock
-    bitbucket: Bitbucket
     nodes: Nodes
     group: Group
     balancer: Balancer
@@ -39,6 +38,8 @@ class Restoring:
     shell: Shell
     manifests: Manifests
     journal: RestoreJournal
+    launch: frozenset[str] = frozenset()
+    """The group's processes that make machines, in the cloud's words: switched off while the data is swapped."""
     home: str = "/srv/bitbucket-dc/shared"
     """Shared home on the file server."""
     service: str = "bitbucket"

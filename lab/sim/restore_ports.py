@@ -44,8 +44,8 @@ class SimRestoreGroup:
             return
         if version not in {None, "7.9.0"}:
             raise Conflict(f"{instance} carries 7.9.0, not {version}")
+        self.world.orders_a_successor()
         self.world.terminate(machine)
-        self.world.done.append(f"replace {instance}")
 
     def suspend(self, processes: Collection[str]) -> None:
         """Switch processes off."""
@@ -205,7 +205,6 @@ class SimShell:
         data = self.world.disk_in_use()
         if script == home.prepare(HOME):
             data.locks, data.checking = 0, True
-            self.world.done.append("prepare")
         elif script == home.end_checking(HOME):
             data.checking = False
         else:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from random import Random
 
 from automation.core.backups.sets import BackupSet, Member, MemberKind, Mode, SetState
-from automation.core.cluster import InstanceState
 from automation.core.restores.memory import ActName, Ending, Memory, RestoreSettings
 from automation.core.roll import Record
 from automation.engine.restores import begin, plan
@@ -143,13 +142,19 @@ def play(seed: int) -> tuple[RestoreWorld, Operator]:
     plain.program.between = mess.between  # type: ignore[attr-defined]  # the port of the pure world has it
     plain.journal.around = mess.around  # type: ignore[attr-defined]  # as above
     operator = Operator(world, over_wires(plain, chaos), mess.repaired, mess.disturb)
-    memory = operator.restore("march", prepare_only=random.random() < 0.3)
+    memory = operator.restore("march", prepare_only=random.choice((True, False, False)))
     check_end(world, memory, before)
     for _ in range(random.choice((0, 1, 2))):
-        back = memory.activated is not None and random.random() < 0.5
+        back = memory.activated is not None and random.choice((True, False))
         memory = operator.undo() if back else operator.switch({"march": "original"}.get(world.wanted, "march"))
         check_end(world, memory, before)
     return world, operator
+
+
+_DISTURBED = 0.1
+"""How likely something goes wrong after a record."""
+_LAST = {ActName.RESUME_PROCESSES}
+"""After it, whoever is taken by the group itself is none of the restore's business."""
 
 
 @dataclass(slots=True)
@@ -159,9 +164,13 @@ class _Mess:
     world: RestoreWorld
     random: Random
     deaths: float
+    losses: float = 0.1
 
     def between(self, _: str) -> None:
-        """Kill the update."""
+        """Lose a machine in the middle of an update, or kill it."""
+        if self.random.random() < self.losses and self.world.staying():
+            self.world.terminate(self.random.choice(self.world.staying()))
+            self.world.clock.sleep(60.0)
         if self.random.random() < self.deaths * 5:
             raise Died
 
@@ -172,17 +181,18 @@ class _Mess:
 
     def disturb(self, record: Record, _: Memory) -> None:
         """Break something, now and then."""
-        world, dice = self.world, self.random.random()
-        if record.kind == "finish":
+        world, machines = self.world, self.world.staying()
+        if record.kind == "finish" or not machines or self.random.random() > _DISTURBED:
             return
-        if dice < 0.02:
+        what = self.random.choice(("start", "stop", "agent", "machine", "group"))
+        if what == "start":
             world.broken_starts = 1
-        elif dice < 0.04:
+        elif what == "stop":
             world.hanging_stops = 1
-        elif dice < 0.06:
-            self.random.choice(list(world.machines.values())).commandable = False
-        elif dice < 0.1 and not DISTURBING <= world.suspended and record.name != ActName.RESUME_PROCESSES:
-            world.terminate(self.random.choice(world.staying() or list(world.machines.values())))
+        elif what == "agent":
+            self.random.choice(machines).commandable = False
+        elif record.name not in _LAST and (what == "machine" or not world.suspended >= DISTURBING):
+            world.terminate(self.random.choice(machines))
 
     def repaired(self) -> None:
         """Do what a person does after a pause."""
@@ -192,4 +202,7 @@ class _Mess:
             machine.commandable = True
             if machine.unit == "broken":
                 self.world.terminate(machine)
+            elif self.random.random() < _DISTURBED and machine.database == self.world.wanted == self.world.attached:
+                machine.held = False
+                self.world.start(machine)
         self.world.clock.sleep(60.0)

@@ -50,8 +50,8 @@ class Data:
     """Stale lock files of Git."""
     checking: bool = False
     """``disaster.recovery`` in its properties."""
-    begun: int = 0
-    """Starts of Bitbucket since it was last taken into use."""
+    taken: bool = False
+    """It was taken into use in the place of other data."""
     served: bool = False
     """A node has served from it since then."""
 
@@ -104,15 +104,12 @@ class RestoreWorld:
     """How many of the next starts end broken."""
     hanging_stops: int = 0
     """How many of the next stops do not stop anything."""
-    done: list[str] = field(default_factory=list)
-    """Acts that changed the world, in order."""
 
     def __post_init__(self) -> None:
         self.desired = self.pace.nodes
         self.clock.on_move(self.live)
         while len(self.serving()) < self.desired:
             self.clock.sleep(5.0)
-        self.done.clear()
 
     # -- life ---------------------------------------------------------------------------------------------------------
 
@@ -173,9 +170,8 @@ class RestoreWorld:
         now = self.clock.now()
         machine.unit, machine.unit_due = "starting", now + self.pace.boot
         data = self.data[self.attached]
-        if data.served and data.checking:
-            raise InvariantBroken(f"{machine.id} starts with integrity checking on, and it is not the first")
-        data.begun += 1
+        if data.taken and not data.served and not data.checking:
+            raise InvariantBroken(f"{machine.id} starts on fresh data, and nothing checks it")
         self._work()
 
     def _work(self) -> None:
@@ -193,15 +189,14 @@ class RestoreWorld:
     # -- acts ---------------------------------------------------------------------------------------------------------
 
     def terminate(self, machine: SimNode) -> None:
-        """Begin to take a machine away; Bitbucket on it is gone at once."""
+        """Begin to take a machine away; Bitbucket on it works until the machine is gone."""
         machine.state, machine.due = InstanceState.TERMINATING, self.clock.now() + self.pace.terminate
-        machine.unit, machine.unit_due = "stopped", None
 
     def attach(self, name: str) -> None:
         """Give the file server another generation's disks; it restarts."""
         self._nobody_up(f"the disks of {name} are attached")
         self.attached, self.server_due = name, self.clock.now() + self.pace.move
-        self.data[name].begun, self.data[name].served = 0, False
+        self.data[name].taken, self.data[name].served = True, False
 
     def want(self, name: str) -> None:
         """Write into the stack's config which generation is active."""
@@ -212,6 +207,15 @@ class RestoreWorld:
         up = [node.id for node in self.machines.values() if node.is_up]
         if up:
             raise InvariantBroken(f"{what} while Bitbucket is up on {up}")
+
+    def orders_a_successor(self) -> None:
+        """Object to a second node that would check the data, and to one that comes before the first serves."""
+        data = self.data[self.attached]
+        if data.taken and data.served and data.checking:
+            raise InvariantBroken("a further node is ordered while integrity checking is on")
+        coming = [m.id for m in self.staying() if m.database == self.wanted and m not in self.serving()]
+        if data.taken and coming:
+            raise InvariantBroken(f"a further node is ordered while {coming} is on its way")
 
     def disk_in_use(self) -> Data:
         """Return what lies under the shared home. Raises NotFound while the file server restarts."""

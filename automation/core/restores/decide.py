@@ -1,8 +1,11 @@
 """One decision a pass of a restore. Pure.
 
 Two phases. *Beside*: the new data is made while users work on. *Swap*: Bitbucket stops on all nodes, the program moves
-the estate to the new data, and nodes come back one at a time. Until ``activate`` nothing that is in use has changed;
-after it the way back is the same swap with the names exchanged.
+the estate to the new data, and nodes come back one at a time. Until ``activate`` nothing that is in use has changed,
+and the restore can be called off; after it the way back is the same swap with the names exchanged.
+
+No machine is made between the first stop and the end of ``activate``: one that came from the old model would run on
+the old database, and on the new shared home. So every machine of the swap is known, and whoever comes later is new.
 """
 
 from __future__ import annotations
@@ -24,62 +27,94 @@ from automation.core.restores.memory import (
 
 def decide(memory: Memory, seen: Sight, settings: RestoreSettings) -> Decision:
     """Return the next act, the gate that is waited for, or the end."""
+    if memory.calling_off:
+        return _call_off(memory, seen)
+    return _beside(memory) or _swap(memory, seen, settings)
+
+
+def _beside(memory: Memory) -> Decision | None:
     if memory.plan.generation is not None and not memory.declared:
         return Act(ActName.DECLARE, memory.plan.target)
-    if memory.plan.prepare_only:
-        return Finish(Outcome(Ending.PREPARED))
+    return Finish(Outcome(Ending.PREPARED)) if memory.plan.prepare_only else None
+
+
+def _swap(memory: Memory, seen: Sight, settings: RestoreSettings) -> Decision:
     if not memory.suspended:
         return Act(ActName.SUSPEND_PROCESSES)
     if memory.activated is None:
         return _stop(memory, seen, settings)
     if not memory.prepared:
         return Act(ActName.PREPARE_HOME)
-    return _start(memory, seen, settings)
+    if not memory.launching:
+        return Act(ActName.ALLOW_LAUNCH)
+    return _wait(memory, seen, settings) or _start(memory, seen)
 
 
 def _stop(memory: Memory, seen: Sight, settings: RestoreSettings) -> Decision:
     """No node may write into the old data any more, and none may find the new data half there."""
-    for instance in _staying(seen):
+    for instance in _staying(memory, seen):
         if instance.id not in memory.stopped:
             return Act(ActName.STOP_BITBUCKET, instance.id)
-    answering = sorted(i.id for i in _staying(seen) if seen.statuses.get(i.id) is not None)
-    if not answering:
+    running = ", ".join(sorted(i.id for i in seen.group.instances if _may_write(i, memory, seen)))
+    if not running:
         return Act(ActName.ACTIVATE, memory.plan.target)
-    if seen.at - (memory.stopping_since or seen.at) > settings.stop_timeout:
-        detail = f"Bitbucket still answers on {', '.join(answering)}; nothing was swapped"
+    if memory.stopping_since is not None and seen.at - memory.stopping_since > settings.stop_timeout:
+        detail = f"Bitbucket still runs on {running}; nothing was swapped"
         return Finish(Outcome(Ending.PAUSED, "still_running", detail))
-    return Wait("all_stopped", ", ".join(answering))
+    return Wait("all_stopped", running)
 
 
-def _start(memory: Memory, seen: Sight, settings: RestoreSettings) -> Decision:
+def _may_write(instance: Instance, memory: Memory, seen: Sight) -> bool:
+    """Tell whether Bitbucket may run there: it answers, or it is a machine that goes and was not stopped by us."""
+    return seen.statuses.get(instance.id) is not None or instance.id not in memory.stopped
+
+
+def _wait(memory: Memory, seen: Sight, settings: RestoreSettings) -> Decision | None:
+    missing = awaited(memory, seen)
+    if not missing:
+        return None
+    if memory.waiting_since is not None and seen.at - memory.waiting_since > settings.boot_timeout:
+        return Finish(Outcome(Ending.PAUSED, "node_not_serving", f"{missing} does not serve; see its log"))
+    return Wait("node_serving", missing)
+
+
+def _start(memory: Memory, seen: Sight) -> Decision:
     """Bring the nodes back one at a time: the first one checks the data, and its troubles must not come threefold."""
-    old = [i for i in _staying(seen) if not _is_new(i, memory)]
-    new = [i for i in _staying(seen) if _is_new(i, memory)]
-    coming = len(new) < len(memory.replaced) or any(i.id not in seen.serving for i in new)
-    if coming:
-        return _wait_for_node(memory, seen, settings, new)
-    if new and not memory.checking_ended:
+    staying = _staying(memory, seen)
+    old = [instance for instance in staying if not _is_new(instance, memory)]
+    if not memory.checking_ended and (len(old) < len(staying) or not old):
         return Act(ActName.END_CHECKING)
     if old:
         return Act(ActName.REPLACE, old[0].id, old[0].version)
-    if len(new) < seen.group.desired:
-        return _wait_for_node(memory, seen, settings, new)
     if not memory.resumed:
         return Act(ActName.RESUME_PROCESSES)
     return Finish(Outcome(Ending.RESTORED))
 
 
-def _wait_for_node(memory: Memory, seen: Sight, settings: RestoreSettings, new: list[Instance]) -> Decision:
-    absent = ", ".join(i.id for i in new if i.id not in seen.serving) or "the next machine"
-    if memory.waiting_since is not None and seen.at - memory.waiting_since > settings.boot_timeout:
-        return Finish(Outcome(Ending.PAUSED, "node_not_serving", f"{absent} does not serve; see its log"))
-    return Wait("node_serving", absent)
+def _call_off(memory: Memory, seen: Sight) -> Decision:
+    """Undo what came before the swap; whether the nodes serve as well as before is not this restore's business."""
+    for instance in _staying(memory, seen) if memory.suspended else ():
+        if instance.id not in memory.started:
+            return Act(ActName.START_BITBUCKET, instance.id)
+    if not memory.resumed:
+        return Act(ActName.RESUME_PROCESSES)
+    return Finish(Outcome(Ending.CALLED_OFF))
 
 
-def _staying(seen: Sight) -> list[Instance]:
-    return [i for i in seen.group.instances if i.state is not InstanceState.TERMINATING]
+def awaited(memory: Memory, seen: Sight) -> str:
+    """Name the new nodes that are on their way after the swap; empty when nobody is waited for."""
+    if memory.activated is None or not memory.launching:
+        return ""
+    staying = _staying(memory, seen)
+    absent = [i.id for i in staying if _is_new(i, memory) and i.id not in seen.serving]
+    return ", ".join(absent) or ("the next machine" if len(staying) < seen.group.desired else "")
+
+
+def _staying(memory: Memory, seen: Sight) -> list[Instance]:
+    """Return the machines that are not on their way out, nor were told to go."""
+    going = InstanceState.TERMINATING
+    return [i for i in seen.group.instances if i.state is not going and i.id not in memory.replaced]
 
 
 def _is_new(instance: Instance, memory: Memory) -> bool:
-    """Machines launched since the swap were made from the new model."""
-    return instance.launched is None or instance.launched > (memory.activated or 0.0)
+    return instance.id not in memory.stopped

@@ -36,11 +36,18 @@ class DataState:
     active: str
     generations: tuple[Generation, ...] = ()
     """All but the original."""
+    retired: frozenset[str] = frozenset()
+    """Names of those whose data was deleted."""
 
     @property
     def names(self) -> frozenset[str]:
         """Every name that is taken."""
         return frozenset({ORIGINAL, *(generation.name for generation in self.generations)})
+
+    @property
+    def there(self) -> frozenset[str]:
+        """Every generation whose data exists, or is to exist."""
+        return self.names - self.retired
 
     def find(self, name: str) -> Generation | None:
         """Return the generation called ``name``; None for one that does not exist, or is the original."""

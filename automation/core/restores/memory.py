@@ -31,16 +31,21 @@ class ActName(StrEnum):
     DECLARE = "declare"
     """Make the data beside the old, through the estate's program."""
     SUSPEND_PROCESSES = "suspend_processes"
+    """No machine comes or goes by itself: one made from the old model would run on the old data."""
     STOP_BITBUCKET = "stop_bitbucket"
     ACTIVATE = "activate"
     """Let the estate's program attach the data and point new nodes at it."""
     PREPARE_HOME = "prepare_home"
     """Remove stale Git locks, switch integrity checking on."""
+    ALLOW_LAUNCH = "allow_launch"
+    """From here on new machines are made from the new model."""
     REPLACE = "replace"
     """Replace one node by a machine that uses the new data."""
     END_CHECKING = "end_checking"
     """Switch integrity checking off again."""
     RESUME_PROCESSES = "resume_processes"
+    START_BITBUCKET = "start_bitbucket"
+    """Bring a node back that was stopped for a swap which is called off."""
 
 
 class Ending(StrEnum):
@@ -49,6 +54,8 @@ class Ending(StrEnum):
     RESTORED = "restored"
     PREPARED = "prepared"
     """The data is there beside the old, and nothing uses it yet."""
+    CALLED_OFF = "called_off"
+    """Nothing was swapped: the nodes that were stopped run again, on the data that they had."""
     PAUSED = "paused"
     """Stopped with a named reason; the same command goes on."""
 
@@ -70,17 +77,23 @@ class Memory:
     declared: bool = False
     suspended: bool = False
     stopped: tuple[str, ...] = ()
-    """Machines on which Bitbucket was stopped."""
+    """Machines on which Bitbucket was stopped: at the swap these are all there are, and all of them have to go."""
     stopping_since: float | None = None
     activated: float | None = None
-    """When new nodes began to use the new data."""
+    """When the program had moved the estate to the new data."""
     prepared: bool = False
+    launching: bool = False
+    """Machines are made again, from the new model."""
     replaced: tuple[str, ...] = ()
     """Machines that were told to go."""
     waiting_since: float | None = None
-    """Since when the newest node is waited for."""
+    """Since when a node is waited for."""
     checking_ended: bool = False
     resumed: bool = False
+    calling_off: bool = False
+    """The operator wants the old state back, and nothing was swapped yet."""
+    started: tuple[str, ...] = ()
+    """Machines on which Bitbucket was started again."""
     trouble_since: float | None = None
     trouble: str = ""
     outcome: Outcome | None = None

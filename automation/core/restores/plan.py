@@ -29,8 +29,12 @@ class RestorePlan:
     by: str = ""
     suspend: frozenset[str] = frozenset()
     """Scaling processes that this restore switches off and on again; those already off stay off."""
+    launch: frozenset[str] = frozenset()
+    """Those of them that make machines: on again as soon as the model is the new one."""
     prepare_only: bool = False
     """Make the data beside the old, and leave the swap for another day."""
+    undo: bool = False
+    """It takes back the restore before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,10 +115,9 @@ def _place(found: BackupSet, here: Circumstances) -> Iterator[Finding]:
 def _content(found: BackupSet) -> Iterator[Finding]:
     homes = [m for m in found.of(MemberKind.DISK) if m.role == "shared-home"]
     databases = found.of(MemberKind.DATABASE)
-    whole = bool(homes) and len(databases) == 1
-    yield Finding(
-        "set_whole", whole, "" if whole else f"it holds {len(homes)} home disks and {len(databases)} databases"
-    )
+    whole = (len(homes), len(databases)) == (1, 1)
+    held = f"it holds {len(homes)} home disks and {len(databases)} databases; the program declares one of each"
+    yield Finding("set_whole", whole, "" if whole else held)
     mesh = [m.source for m in found.members if m.role == "mesh"]
     by_hand = f"the program declares no Mesh nodes: restore {', '.join(mesh)} by hand (`bbdc backup export` tells how)"
     yield Finding("no_mesh", not mesh, by_hand if mesh else "")

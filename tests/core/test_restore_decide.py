@@ -1,0 +1,146 @@
+"""Each gate of a restore: it does no harm, and it does not get stuck."""
+
+from dataclasses import replace
+
+import pytest
+
+from automation.core.cluster import Instance, InstanceState, NodeGroup
+from automation.core.restores.decide import awaited, decide
+from automation.core.restores.generations import Generation
+from automation.core.restores.memory import Act, ActName, Ending, Memory, RestoreSettings, Sight, Wait
+from automation.core.restores.plan import RestorePlan
+
+SETTINGS = RestoreSettings(stop_timeout=100.0, boot_timeout=200.0)
+PLAN = RestorePlan("alpha", "march", "original", generation=Generation("march", ("snap-1",), "db-1"))
+FRESH = Memory(PLAN)
+STOPPING = replace(FRESH, declared=True, suspended=True)
+STOPPED = replace(STOPPING, stopped=("i-1", "i-2"), stopping_since=0.0)
+SWAPPED = replace(STOPPED, activated=10.0, prepared=True, launching=True)
+
+
+def machine(name, state=InstanceState.IN_SERVICE):
+    return Instance(name, f"10.0.0.{name[-1]}", state, "7.9.0")
+
+
+def sight(*machines, at=10.0, desired=2, statuses=(), serving=()):
+    group = NodeGroup("alpha", desired, 0, 3, "7.9.0", machines)
+    return Sight(at, group, dict.fromkeys(statuses, "RUNNING"), frozenset(serving))
+
+
+TWO = (machine("i-1"), machine("i-2"))
+
+
+def test_the_data_is_made_before_anybody_is_locked_out():
+    assert decide(FRESH, sight(*TWO), SETTINGS) == Act(ActName.DECLARE, "march")
+
+
+def test_prepared_data_is_left_there():
+    memory = Memory(replace(PLAN, prepare_only=True), declared=True)
+    assert decide(memory, sight(*TWO), SETTINGS).outcome.ending is Ending.PREPARED
+
+
+def test_data_that_is_there_is_not_declared():
+    assert decide(Memory(replace(PLAN, generation=None)), sight(*TWO), SETTINGS) == Act(ActName.SUSPEND_PROCESSES)
+
+
+def test_no_machine_may_come_or_go_before_the_first_stop():
+    assert decide(replace(FRESH, declared=True), sight(*TWO), SETTINGS) == Act(ActName.SUSPEND_PROCESSES)
+
+
+def test_every_machine_is_stopped_even_one_that_answers_nothing():
+    assert decide(STOPPING, sight(*TWO), SETTINGS) == Act(ActName.STOP_BITBUCKET, "i-1")
+    assert decide(replace(STOPPING, stopped=("i-1",)), sight(*TWO), SETTINGS) == Act(ActName.STOP_BITBUCKET, "i-2")
+
+
+@pytest.mark.parametrize("state", list(InstanceState))
+def test_nothing_is_swapped_while_a_node_answers(state):
+    seen = sight(machine("i-1"), machine("i-2", state), statuses=["i-2"])
+    assert decide(STOPPED, seen, SETTINGS) == Wait("all_stopped", "i-2")
+
+
+def test_nothing_is_swapped_while_a_machine_that_was_never_stopped_is_going():
+    seen = sight(*TWO, machine("i-3", InstanceState.TERMINATING))
+    assert decide(STOPPED, seen, SETTINGS) == Wait("all_stopped", "i-3")
+
+
+def test_a_node_that_never_stops_pauses_the_restore_by_name():
+    late = sight(*TWO, at=100.1, statuses=["i-2"])
+    outcome = decide(STOPPED, late, SETTINGS).outcome
+    assert (outcome.ending, outcome.reason) == (Ending.PAUSED, "still_running")
+    assert outcome.detail == "Bitbucket still runs on i-2; nothing was swapped"
+
+
+def test_once_all_are_silent_the_data_is_swapped():
+    assert decide(STOPPED, sight(*TWO), SETTINGS) == Act(ActName.ACTIVATE, "march")
+    assert decide(STOPPED, sight(machine("i-1")), SETTINGS) == Act(ActName.ACTIVATE, "march")
+
+
+def test_no_node_starts_before_the_home_is_prepared_and_the_first_new_one_checks_it():
+    swapped = replace(STOPPED, activated=10.0)
+    assert decide(swapped, sight(*TWO), SETTINGS) == Act(ActName.PREPARE_HOME)
+    assert decide(replace(swapped, prepared=True), sight(*TWO), SETTINGS) == Act(ActName.ALLOW_LAUNCH)
+    assert decide(SWAPPED, sight(*TWO), SETTINGS) == Act(ActName.REPLACE, "i-1", "7.9.0")
+
+
+@pytest.mark.parametrize(
+    ("machines", "serving", "missing"),
+    [
+        ((machine("i-2"), machine("i-3")), (), "i-3"),
+        ((machine("i-2"), machine("i-3", InstanceState.PENDING)), (), "i-3"),
+        ((machine("i-2"),), (), "the next machine"),
+        ((machine("i-2"), machine("i-1", InstanceState.TERMINATING)), (), "the next machine"),
+        ((machine("i-2"), machine("i-3"), machine("i-4")), ("i-3",), "i-4"),
+    ],
+)
+def test_no_further_node_is_replaced_while_one_is_on_its_way(machines, serving, missing):
+    memory, seen = replace(SWAPPED, replaced=("i-1",)), sight(*machines, serving=serving)
+    assert awaited(memory, seen) == missing
+    assert decide(memory, seen, SETTINGS) == Wait("node_serving", missing)
+
+
+def test_a_machine_that_was_told_to_go_and_is_still_listed_is_not_told_again():
+    memory = replace(SWAPPED, replaced=("i-1",))
+    assert decide(memory, sight(*TWO), SETTINGS) == Wait("node_serving", "the next machine")
+
+
+def test_a_node_that_never_serves_pauses_the_restore_by_name():
+    memory = replace(SWAPPED, replaced=("i-1",), waiting_since=10.0)
+    seen = sight(machine("i-2"), machine("i-3"), at=210.1)
+    outcome = decide(memory, seen, SETTINGS).outcome
+    assert (outcome.reason, outcome.detail) == ("node_not_serving", "i-3 does not serve; see its log")
+
+
+def test_checking_ends_as_soon_as_the_first_node_serves():
+    seen = sight(machine("i-2"), machine("i-3"), serving=["i-3"])
+    memory = replace(SWAPPED, replaced=("i-1",))
+    assert decide(memory, seen, SETTINGS) == Act(ActName.END_CHECKING)
+    after = replace(memory, checking_ended=True)
+    assert decide(after, seen, SETTINGS) == Act(ActName.REPLACE, "i-2", "7.9.0")
+
+
+def test_the_end_switches_the_groups_processes_on_and_leaves_no_checking():
+    done = replace(SWAPPED, replaced=("i-1", "i-2"))
+    seen = sight(machine("i-3"), machine("i-4"), serving=["i-3", "i-4"])
+    assert decide(done, seen, SETTINGS) == Act(ActName.END_CHECKING)
+    done = replace(done, checking_ended=True)
+    assert decide(done, seen, SETTINGS) == Act(ActName.RESUME_PROCESSES)
+    assert decide(replace(done, resumed=True), seen, SETTINGS).outcome.ending is Ending.RESTORED
+
+
+def test_a_group_of_no_machines_comes_to_its_end():
+    nobody = sight(desired=0)
+    assert decide(SWAPPED, nobody, SETTINGS) == Act(ActName.END_CHECKING)
+    assert decide(replace(SWAPPED, checking_ended=True), nobody, SETTINGS) == Act(ActName.RESUME_PROCESSES)
+
+
+def test_a_restore_that_is_called_off_starts_every_node_and_asks_nothing_of_them():
+    memory = replace(STOPPING, stopped=("i-1",), calling_off=True)
+    assert decide(memory, sight(*TWO), SETTINGS) == Act(ActName.START_BITBUCKET, "i-1")
+    memory = replace(memory, started=("i-1", "i-2"))
+    assert decide(memory, sight(*TWO), SETTINGS) == Act(ActName.RESUME_PROCESSES)
+    assert decide(replace(memory, resumed=True), sight(*TWO), SETTINGS).outcome.ending is Ending.CALLED_OFF
+
+
+def test_a_restore_that_is_called_off_before_the_first_stop_starts_nothing():
+    memory = replace(FRESH, declared=True, calling_off=True)
+    assert decide(memory, sight(*TWO), SETTINGS) == Act(ActName.RESUME_PROCESSES)
