@@ -9,6 +9,7 @@ SERVERS = (
     "adapters/aws",
     "contracts",
     "lab/aws",
+    "lab/azure",
     "lab/pulumi",
     "lab/pulumi_aws",
     "lab/balancer",

@@ -1,0 +1,112 @@
+"""What Azure Resource Manager refuses, with its codes and its words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from lab.aws.ports import Reply
+
+THROTTLES = frozenset({"Throttling", "ThrottlingException", "RequestLimitExceeded", "TooManyRequests"})
+
+
+class ArmError(Exception):
+    """An answer that refuses, or the end of an operation that failed.
+
+    Attributes:
+        status: HTTP status.
+        code: Azure's code for programs.
+        details: codes and messages below it.
+        retry_after: seconds for the header Retry-After; None for no such header.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        message: str,
+        *,
+        details: Sequence[Mapping[str, str]] = (),
+        retry_after: float | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.details = details
+        self.retry_after = retry_after
+        self.headers = dict(headers or {})
+
+    def wire(self) -> dict[str, Any]:
+        """Return the error as it stands in bodies and in operations."""
+        found: dict[str, Any] = {"code": self.code, "message": str(self)}
+        return found | ({"details": [dict(one) for one in self.details]} if self.details else {})
+
+
+def of_reply(reply: Reply) -> ArmError:
+    """Translate what the faults' port answers into Azure's codes."""
+    if reply.code in THROTTLES:
+        return ArmError(429, "TooManyRequests", "The request is being throttled.", retry_after=1)
+    if reply.status == 500:
+        return ArmError(500, "InternalServerError", reply.message)
+    return ArmError(reply.status, reply.code, reply.message)
+
+
+def bad_content(reason: str) -> ArmError:
+    """The body is no JSON object."""
+    return ArmError(
+        400, "InvalidRequestContent", f"The request content was invalid and could not be deserialized: {reason}."
+    )
+
+
+def invalid(message: str, code: str = "InvalidParameter") -> ArmError:
+    """A value is not acceptable."""
+    return ArmError(400, code, message)
+
+
+def conflict(message: str, code: str = "OperationNotAllowed") -> ArmError:
+    """The resource's state forbids it."""
+    return ArmError(409, code, message)
+
+
+def busy() -> ArmError:
+    """Compute works on this resource already."""
+    return conflict("The request failed due to conflict with a concurrent request.", "Conflict")
+
+
+def not_found(what: str, group: str = "") -> ArmError:
+    """There is no such resource; ``what`` is type and names."""
+    where = f" under resource group '{group}'" if group else ""
+    message = f"The Resource '{what}'{where} was not found. For more details please go to https://aka.ms/ARMResourceNotFoundFix"
+    return ArmError(404, "ResourceNotFound", message)
+
+
+def group_not_found(group: str) -> ArmError:
+    """There is no such resource group."""
+    return ArmError(404, "ResourceGroupNotFound", f"Resource group '{group}' could not be found.")
+
+
+def subscription_not_found(subscription: str) -> ArmError:
+    """There is no such subscription, or this tenant does not own it."""
+    return ArmError(404, "SubscriptionNotFound", f"The subscription '{subscription}' could not be found.")
+
+
+def no_action(kind: str, name: str) -> ArmError:
+    """The resource exists and cannot do that."""
+    return ArmError(
+        404, "InvalidResourceType", f"The resource type '{kind}/{name}' could not be found in its namespace."
+    )
+
+
+def precondition(header: str) -> ArmError:
+    """Somebody changed the resource meanwhile."""
+    return ArmError(412, "PreconditionFailed", f"The specified precondition 'If-Match = \"{header}\"' failed.")
+
+
+def not_acceptable_version(kind: str, version: str, first: str, last: str) -> ArmError:
+    """The type is not served with this api-version."""
+    message = (
+        f"No registered resource provider found for API version '{version}' for type '{kind}'. "
+        f"The supported api-versions are '{first}' to '{last}'."
+    )
+    return ArmError(400, "NoRegisteredProviderFound", message)
