@@ -340,12 +340,11 @@ class Backing:
 
     def _measure(self) -> None:
         """Tell the metrics of all sets anew; beside the matter, so that a failure only warns."""
-        if self._estate.measure is None:
-            return
-        try:
-            self._estate.measure(self.safe.manifests.all())
-        except (BbdcError, OSError) as error:
-            self._warn(f"writing the metrics failed: {error}")
+        for measure in self._estate.measures:
+            try:
+                measure(self.safe.manifests.all())
+            except (BbdcError, OSError) as error:
+                self._warn(f"writing the metrics failed: {error}")
 
 
 def _account_of(role: str) -> str:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from automation import bootstrap
@@ -32,8 +31,8 @@ class BackupEstate:
     store: Store
     """Whoever acts on the cluster holds it here: one backup, or one roll, at a time."""
     retention: Retention = field(default_factory=Retention)
-    measure: Measure | None = None
-    """Writes the metrics of all sets; called after every change."""
+    measures: Sequence[Measure] = ()
+    """Write the metrics of all sets; called after every change."""
     announce: Announce | None = None
     """Tells people how a backup ended, by title and text."""
 
@@ -51,19 +50,28 @@ def estate_of(plain: Mapping[str, Any], *, redactor: Redactor | None = None) -> 
     settings = Settings.load(**plain)
     backup = settings.backup
     store = Store(settings.state, bootstrap.database_url(settings))
+    safe = bootstrap.build_safe(settings, redactor=redactor, store=store)
     return BackupEstate(
         cluster=settings.cluster_name,
-        safe=bootstrap.build_safe(settings, redactor=redactor, store=store),
+        safe=safe,
         settings=backup.limits,
         store=store,
         retention=backup.retention,
-        measure=None if backup.metrics_file is None else _measure_into(backup.metrics_file),
+        measures=tuple(_measures(settings, safe)),
         announce=_announce_to(settings) if backup.notify else None,
     )
 
 
-def _measure_into(path: Path) -> Measure:
-    return lambda sets: metrics_file.write(path, metrics_file.render(sets))
+def _measures(settings: Settings, safe: Safe) -> Iterator[Measure]:
+    file, namespace = settings.backup.metrics_file, settings.backup.metrics_namespace
+    if file is not None:
+        yield lambda sets: metrics_file.write(file, metrics_file.render(sets))
+    if namespace is not None:
+        from automation.adapters.aws.age import publish  # noqa: PLC0415 (whoever does not use it need not have boto3)
+        from automation.adapters.aws.session import Aws  # noqa: PLC0415
+
+        caller = Aws(settings.region).caller()
+        yield lambda sets: publish(caller, namespace, settings.cluster_name, sets, now=safe.clock.now())
 
 
 def _announce_to(settings: Settings) -> Announce:

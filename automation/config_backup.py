@@ -43,6 +43,8 @@ class BackupOptions(BackupSettings):
     """Apprise URLs, or references to them, that hear how a backup ended."""
     metrics_file: Path | None = None
     """Prometheus text file that is written after every change; None writes none."""
+    metrics_namespace: Annotated[str, Field(pattern=r"^[A-Za-z0-9._/#-]+$")] | None = None
+    """CloudWatch namespace that is told the newest complete set's age after every change; None tells nobody."""
 
     @property
     def limits(self) -> BackupSettings:

@@ -88,4 +88,4 @@ def _lock_tiles(found: BackupSet) -> Iterator[Tile]:
         return
     yield Tile(f"{lock.seconds:.3g} s", "users locked out")
     if lock.beyond_drain is not None:
-        yield Tile(f"{lock.beyond_drain:.3g} s", "of it beyond the drain", "good" if lock.beyond_drain <= 1 else "bad")
+        yield Tile(f"{lock.beyond_drain:.3g} s", "of it beyond the drain", "good" if lock.beyond_drain <= 1 else "")

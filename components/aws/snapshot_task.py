@@ -6,7 +6,7 @@ import pulumi
 import pulumi_aws as aws
 
 from components.aws.other_stack import OtherStack
-from components.aws.snapshot_identity import AwsServiceRole, start_policy, task_policy
+from components.aws.snapshot_identity import NAMESPACE, AwsServiceRole, start_policy, task_policy
 from components.snapshots import TaskSpec
 from components.tokens import type_token
 
@@ -79,6 +79,7 @@ class AwsSnapshotTask(pulumi.ComponentResource):
             AWS_REGION=self._region,
             BBDC_CLUSTER=stack.cluster,
             BBDC_BACKUP__BUCKET=stack.bucket,
+            BBDC_BACKUP__METRICS_NAMESPACE=NAMESPACE,
             BITBUCKET_URL=self._spec.url or stack.url,
             BITBUCKET_USER=self._spec.user,
             log=self.logs.name,

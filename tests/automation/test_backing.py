@@ -78,7 +78,7 @@ def test_what_listens_hears_every_end_and_every_change(estate: BackupEstate, vau
     backing = Backing(
         replace(
             estate,
-            measure=lambda sets: measured.append(len(sets)),
+            measures=[lambda sets: measured.append(len(sets))],
             announce=lambda title, text: told.append((title, text)),
             retention=Retention(last=1),
         )
@@ -104,7 +104,7 @@ def test_a_listener_that_fails_only_warns(estate: BackupEstate) -> None:
         raise Unavailable("URL 1 (Slack) did not take it")
 
     warnings: list[str] = []
-    backing = Backing(replace(estate, measure=full, announce=deaf), warn=warnings.append)
+    backing = Backing(replace(estate, measures=[full], announce=deaf), warn=warnings.append)
     assert ending(backing.create()) is Ending.COMPLETE
     assert any("No space left" in warning for warning in warnings)
     assert any("notifying failed" in warning for warning in warnings)

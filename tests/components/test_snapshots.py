@@ -138,6 +138,7 @@ def test_the_task_knows_its_cluster_and_gets_secrets_by_reference_only(scheduled
     assert {e["name"]: e["value"] for e in found["environment"]} == {
         "AWS_REGION": "eu-west-1",
         "BBDC_BACKUP__BUCKET": "bitbucket-backups-111122223333-eu-west-1",
+        "BBDC_BACKUP__METRICS_NAMESPACE": "BitbucketDC",
         "BBDC_CLUSTER": "bitbucket",
         "BITBUCKET_URL": "https://bitbucket.example.com",
         "BITBUCKET_USER": "bbdc-backup",
