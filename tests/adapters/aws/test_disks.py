@@ -102,28 +102,27 @@ def test_a_volume_of_a_later_day_is_seen(lab, disks):
     assert len(disks.sources()) == 2
 
 
-@pytest.mark.parametrize(
-    ("code", "refused"),
-    [
-        ("SnapshotLimitExceeded", (Refused, "snapshot_quota")),
-        ("ConcurrentSnapshotLimitExceeded", (Refused, "snapshot_quota")),
-        ("SnapshotCreationPerVolumeRateExceeded", (Refused, "snapshot_quota")),
-        ("InvalidKmsKey.InvalidState", (Refused, "encryption_key")),
-        ("IncorrectState", (Conflict, None)),
-        ("UnauthorizedOperation", (Forbidden, None)),
-        ("InternalError", (Unavailable, None)),
-    ],
-)
-def test_refusals(lab, disks, faults, code, refused):
-    error, name = refused
+REFUSALS = {
+    "SnapshotLimitExceeded": (Refused, "snapshot_quota"),
+    "ConcurrentSnapshotLimitExceeded": (Refused, "snapshot_quota"),
+    "SnapshotCreationPerVolumeRateExceeded": (Refused, "snapshot_quota"),
+    "InvalidKmsKey.InvalidState": (Refused, "encryption_key"),
+    "IncorrectState": (Conflict, None),
+    "UnauthorizedOperation": (Forbidden, None),
+    "InternalError": (Unavailable, None),
+}
+
+
+def test_refusals(lab, disks, faults):
     machine(lab, "file-server", 1)
     sources = disks.sources()
-    faults.refusals["CreateSnapshots"] = [Reply(500 if error is Unavailable else 400, code, "no")]
     faults.seen.clear()
-    with pytest.raises(error) as caught:
-        disks.begin(SET, sources)
-    assert getattr(caught.value, "name", None) == name
-    assert faults.seen == ["CreateSnapshots"]  # once: nobody knows whether it happened
+    for code, (error, name) in REFUSALS.items():
+        faults.refusals["CreateSnapshots"] = [Reply(500 if error is Unavailable else 400, code, "no")]
+        with pytest.raises(error, match=code) as caught:
+            disks.begin(SET, sources)
+        assert getattr(caught.value, "name", None) == name
+    assert faults.seen == ["CreateSnapshots"] * len(REFUSALS)  # each once: nobody knows whether it happened
     assert disks.snapshots(SET.id) == ()
 
 

@@ -9,6 +9,7 @@ import pytest
 from pydantic import SecretStr
 
 from automation.adapters.bitbucket.client import Client
+from automation.adapters.bitbucket.maintenance import BitbucketMaintenance
 from automation.adapters.bitbucket.nodes import NodeViews
 from automation.adapters.bitbucket.rest import BitbucketRest
 from automation.adapters.clock import SystemClock
@@ -94,6 +95,50 @@ def test_wrong_credentials(rig, wrong):
         through(rig, wrong).cluster()
     with pytest.raises(NotAuthenticated):
         views(wrong).view(rig.address(1))
+
+
+def maintenance(rig: Rig, number: int = 1, redactor: Redactor | None = None) -> BitbucketMaintenance:
+    http = Http(credentials=Credentials(user="admin", password=SecretStr(PASSWORD)), through_proxy=False)
+    base = f"http://{rig.address(number)}:7990"
+    return BitbucketMaintenance(http, base, SystemClock(), redactor or Redactor(), user="admin")
+
+
+def test_a_backups_way_through_the_maintenance_api(rig):
+    """Begun at one node, unlocked at another, as behind a balancer; users see that they are locked out."""
+    port, other = maintenance(rig), maintenance(rig, 2)
+    assert (port.owner(), through(rig).inconsistent_replicas(), through(rig).repositories()) == (None, 0, 1)
+    lock = port.lock()
+    with pytest.raises(Conflict):
+        port.lock()
+    assert (lock.owner, other.owner()) == ("admin", "admin")
+    assert through(rig).status() == "MAINTENANCE"
+    task = port.start_task(lock.token)
+    wait_for(lambda: is_drained(other, lock.token))
+    other.progress(lock.token, 100)
+    port.cancel(task.cancel_token)  # nothing runs any more
+    assert other.unlock(lock.token) is True
+    assert port.unlock(lock.token) is False
+    assert port.owner() is None
+    wait_for(lambda: through(rig).status() == "RUNNING")
+
+
+def is_drained(port: BitbucketMaintenance, token: str) -> bool:
+    state = port.state(token)
+    return state is not None and state.is_drained
+
+
+def test_a_wrong_password_and_a_wrong_token(rig):
+    lock = maintenance(rig).lock()
+    try:
+        with pytest.raises(Conflict):
+            maintenance(rig).unlock("wrong")
+        with pytest.raises(Conflict):
+            maintenance(rig).start_task("wrong")
+    finally:
+        maintenance(rig).unlock(lock.token)
+    http = Http(credentials=Credentials(token=SecretStr(TOKEN)), through_proxy=False)
+    with pytest.raises(NotAuthenticated):
+        BitbucketMaintenance(http, f"http://{rig.address(1)}:7990", SystemClock(), Redactor(), user="admin").lock()
 
 
 def test_a_crashed_node_is_silent_first_and_has_no_view(rig):
