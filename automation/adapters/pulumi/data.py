@@ -34,6 +34,7 @@ class StackProgram:
         return DataState(
             active=plain.get("active") or ORIGINAL,
             generations=tuple(_read(name, each) for name, each in declared.items()),
+            retired=frozenset(plain.get("retired") or ()),
         )
 
     def version(self) -> str:
@@ -49,8 +50,7 @@ class StackProgram:
             )
         root = f"{KEY}.generations.{generation.name}"
         if there is None:
-            for path, value in _written(generation).items():
-                self._stack.put(f"{root}.{path}", ConfigValue(value))
+            self._stack.put_all({f"{root}.{path}": value for path, value in _written(generation).items()})
         try:
             self._stack.up(self._on_event)
         except (Conflict, Refused):  # nothing was begun: then nothing is declared either
@@ -61,7 +61,7 @@ class StackProgram:
     def activate(self, name: str) -> None:
         """Write the active generation into the config and run ``pulumi up``."""
         before = self.data()
-        if name not in before.names:
+        if name not in before.there:
             raise NotFound(f"the stack declares no data called {name}")
         self._stack.put(f"{KEY}.active", ConfigValue(name))
         try:

@@ -88,6 +88,13 @@ class EstateStack:
         with _translated(f"writing the config of stack {self._name}"):
             self._stack.set_config(path, value, path=True)
 
+    def put_all(self, values: Mapping[str, str]) -> None:
+        """Set plain values inside structured ones, all of them or none."""
+        with _translated(f"writing the config of stack {self._name}"):
+            self._stack.set_all_config(
+                {path: automation.ConfigValue(value) for path, value in values.items()}, path=True
+            )
+
     def drop(self, path: str) -> None:
         """Remove a value inside a structured one."""
         with _translated(f"writing the config of stack {self._name}"):
