@@ -44,7 +44,7 @@ def of_set(found: BackupSet) -> dict[str, str]:
 def rebuild(snapshots: Iterable[Snapshot]) -> tuple[BackupSet, ...]:
     """Return the sets that snapshots tell of by their tags alone, oldest first: for an account without manifests.
 
-    A set is complete only when every snapshot says so and none is missing.
+    A set is complete only when a snapshot of each of its sources says so; one more that says otherwise was begun twice.
     """
     by_set: dict[str, list[Snapshot]] = {}
     for snapshot in snapshots:
@@ -55,8 +55,9 @@ def rebuild(snapshots: Iterable[Snapshot]) -> tuple[BackupSet, ...]:
 
 def _rebuilt(identity: str, found: list[Snapshot]) -> BackupSet:
     first = found[0].tags
-    complete = all(s.tags.get(STATE) == SetState.COMPLETE and s.state is SnapshotState.COMPLETED for s in found)
-    whole = complete and str(len({s.source for s in found})) == first.get(MEMBERS)
+    good = [s for s in found if s.tags.get(STATE) == SetState.COMPLETE and s.state is SnapshotState.COMPLETED]
+    whole = str(len({s.source for s in good})) == first.get(MEMBERS)
+    found = good if whole else found
     return BackupSet(
         id=identity,
         cluster=first.get(CLUSTER, ""),

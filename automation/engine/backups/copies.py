@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from automation.core.backups import labels
@@ -42,20 +43,28 @@ def _begin(safe: Safe, found: BackupSet, to: Destination) -> None:
         s.source for vault in safe.vaults for s in vault.copied(found.id, to) if s.state is not SnapshotState.FAILED
     }
     originals = {s.id: s for vault in safe.vaults for s in vault.snapshots(found.id)}
-    for member in found.members:
-        if member.snapshot not in begun:
-            vaults[member.kind].copy(originals[member.snapshot], to, words)
+    missing = [member for member in found.members if member.snapshot not in begun]
+    if gone := [member.snapshot for member in missing if member.snapshot not in originals]:
+        raise Refused("member_gone", f"set {found.id} cannot be copied: {', '.join(gone)} is no longer there")
+    for member in missing:
+        vaults[member.kind].copy(originals[member.snapshot], to, words)
 
 
 def _wait(safe: Safe, found: BackupSet, to: Destination, *, poll: float, timeout: float) -> dict[str, Snapshot]:
     deadline = safe.clock.now() + timeout
     while True:
-        there = {s.source: s for vault in safe.vaults for s in vault.copied(found.id, to)}
+        there = _newest(s for vault in safe.vaults for s in vault.copied(found.id, to))
         if all(m.snapshot in there and there[m.snapshot].state is not SnapshotState.PENDING for m in found.members):
             return there
         if safe.clock.now() >= deadline:
             raise Unavailable(f"the copies of set {found.id} in {to.region} are not completed yet", hint="run it again")
         safe.clock.sleep(poll)
+
+
+def _newest(copies: Iterable[Snapshot]) -> dict[str, Snapshot]:
+    """Return the copies by their originals; one that failed earlier gives way to the one begun anew."""
+    ranked = sorted(copies, key=lambda each: each.state is not SnapshotState.FAILED)
+    return {each.source: each for each in ranked}
 
 
 def _written(safe: Safe, found: BackupSet, to: Destination, account: str, there: dict[str, Snapshot]) -> BackupSet:

@@ -37,10 +37,12 @@ def finish_others(
     stop: Wish = nobody_stops,
     tell: Tell = lambda _record, _memory: None,
 ) -> tuple[Memory, ...]:
-    """Bring every unfinished set to its end; the caller holds the cluster, so the processes of all are dead."""
-    return tuple(
-        take(safe, settings, notes.adopt(memory), stop=stop, tell=tell) for memory in safe.journal.unfinished(cluster)
-    )
+    """Bring every unfinished set to its end; the caller holds the cluster, so the processes of all are dead.
+
+    Users first: a set that only waits for the cloud may wait for hours, and must not keep a lock from being freed.
+    """
+    unfinished = sorted(safe.journal.unfinished(cluster), key=lambda memory: not memory.locked_out)
+    return tuple(take(safe, settings, notes.adopt(memory), stop=stop, tell=tell) for memory in unfinished)
 
 
 def recover(

@@ -20,12 +20,13 @@ class Shelf:
     """Snapshots with our tags that belong to no manifest, or to none of its members."""
 
     def find(self, set_id: str) -> BackupSet:
-        """Return a set by its id or its name; of several with one name the newest.
+        """Return a set by its id, or else by its name; of several with one name the newest.
 
         Raises:
             NotFound: there is none.
         """
-        for found in reversed(self.sets):
+        ids = [found for found in self.sets if found.id == set_id]
+        for found in (*ids, *reversed(self.sets)):
             if set_id in {found.id, found.name}:
                 return found
         raise NotFound(f"there is no backup set {set_id}", hint="`bbdc backup list` shows all")
