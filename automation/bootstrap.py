@@ -116,7 +116,7 @@ def build_safe(
 
     clock, redactor = clock or SystemClock(), redactor or Redactor()
     stores = _CLOUDS[settings.cloud](settings, clock).stores
-    cloud = _SAFES[settings.cloud](settings, clock, redactor)
+    cloud = _SAFES[settings.cloud](settings, clock, redactor, stores)
     credentials, password = _credentials(settings, stores), _password(settings, stores)
     for secret in (*credentials.secrets, *password.secrets):
         redactor.add(secret)
@@ -221,7 +221,7 @@ def _aws(settings: Settings, clock: Clock) -> CloudPorts:
     )
 
 
-def _aws_safe(settings: Settings, clock: Clock, redactor: Redactor) -> SafePorts:
+def _aws_safe(settings: Settings, clock: Clock, redactor: Redactor, stores: Mapping[str, Reader]) -> SafePorts:
     # Imported here: as above; ``_aws`` was called before and has told what is not installed.
     from automation.adapters.aws.disks import AwsDisks  # noqa: PLC0415
     from automation.adapters.aws.manifests import S3Manifests  # noqa: PLC0415
@@ -239,7 +239,25 @@ def _aws_safe(settings: Settings, clock: Clock, redactor: Redactor) -> SafePorts
         disks=AwsDisks(aws.caller(), cluster),
         database=AwsDatabase(aws.caller(), cluster),
         manifests=S3Manifests(aws.caller(), cluster, backup.bucket),
+        search=_search(settings, redactor, stores),
     )
+
+
+def _search(settings: Settings, redactor: Redactor, stores: Mapping[str, Reader]) -> Vault | None:
+    backup = settings.backup
+    if backup.search_url is None or backup.search_repository is None:
+        if backup.search_url or backup.search_repository:
+            hint = "set both BBDC_BACKUP__SEARCH_URL and BBDC_BACKUP__SEARCH_REPOSITORY, or none"
+            raise Refused("settings", "only a part of the search index's settings is set", hint=hint)
+        return None
+    from automation.adapters.aws.opensearch import AwsSearch  # noqa: PLC0415 (as above)
+
+    password = None if backup.search_password is None else resolve(backup.search_password, stores=stores)
+    credentials = Credentials(user=backup.search_user, password=password)
+    for secret in credentials.secrets:
+        redactor.add(secret)
+    http = Http(credentials=credentials, ca_bundle=settings.ca_bundle, timeouts=_UNDER_LOCK)
+    return AwsSearch(http, backup.search_url, backup.search_repository, settings.cluster_name)
 
 
 def _missing_sdk(cloud: str, extra: str, error: ModuleNotFoundError) -> Refused:
@@ -248,4 +266,4 @@ def _missing_sdk(cloud: str, extra: str, error: ModuleNotFoundError) -> Refused:
 
 
 _CLOUDS: Mapping[Cloud, Callable[[Settings, Clock], CloudPorts]] = {Cloud.AWS: _aws}
-_SAFES: Mapping[Cloud, Callable[[Settings, Clock, Redactor], SafePorts]] = {Cloud.AWS: _aws_safe}
+_SAFES: Mapping[Cloud, Callable[[Settings, Clock, Redactor, Mapping[str, Reader]], SafePorts]] = {Cloud.AWS: _aws_safe}

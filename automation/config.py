@@ -206,15 +206,16 @@ class _TomlFile(TomlConfigSettingsSource):
             if name in self.toml_data and not str(self.toml_data[name]).startswith(_REFERENCES):
                 hint = f'write {name} = "env:NAME", "file:/path" or "aws-sm:name"'
                 raise Refused("secret_in_file", f"{self.toml_file_path} holds a credential: {name}", hint=hint)
-        self._refuse_notify_urls()
+        self._refuse_secrets_of_backups()
         return super().__call__()
 
-    def _refuse_notify_urls(self) -> None:
+    def _refuse_secrets_of_backups(self) -> None:
         table = self.toml_data.get("backup")
-        urls = listed(table.get("notify")) if isinstance(table, dict) else ()
-        if any(not str(url).startswith(_REFERENCES) for url in urls):
-            hint = 'they carry keys: write notify = ["env:NAME"], "file:/path" or "aws-sm:name"'
-            raise Refused("secret_in_file", f"{self.toml_file_path} holds a credential: backup.notify", hint=hint)
+        for name in ("notify", "search_password"):
+            values = listed(table.get(name)) if isinstance(table, dict) else ()
+            if any(not str(value).startswith(_REFERENCES) for value in values):
+                hint = f'write {name} = "env:NAME", "file:/path" or "aws-sm:name"'
+                raise Refused("secret_in_file", f"{self.toml_file_path} holds a credential: backup.{name}", hint=hint)
 
 
 def _told(error: ValidationError) -> str:

@@ -31,6 +31,12 @@ class BackupOptions(BackupSettings):
     """S3 bucket of the manifests. None: the one that the estate's program made."""
     home: Annotated[str, Field(pattern=r"^/[A-Za-z0-9._/-]+$")] = "/var/atlassian/application-data/bitbucket"
     """Bitbucket's home directory on the nodes: its log tells a lost unlock token."""
+    search_url: Annotated[str, Field(pattern=r"^https?://[^/@\s]+/?$")] | None = None
+    """OpenSearch domain whose index belongs to a set; with ``search_repository``. None: it is built anew instead."""
+    search_repository: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")] | None = None
+    """Snapshot repository that is registered there."""
+    search_user: str | None = None
+    search_password: SecretStr | None = None
     keep_last: _Count = None
     """Newest complete sets that are kept. Without any rule everything is kept."""
     keep_daily: _Count = None

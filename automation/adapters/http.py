@@ -113,15 +113,22 @@ class Http:
         self._closer = weakref.finalize(self, self._client.close)
 
     def send(
-        self, method: str, url: str, *, headers: Mapping[str, str] | None = None, anonymous: bool = False
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        anonymous: bool = False,
+        content: bytes | None = None,
     ) -> Answer:
         """Send one request, once, and return whatever answer comes; redirects are answers.
 
         Args:
-            method: GET, HEAD or POST.
+            method: GET, HEAD, POST, PUT or DELETE.
             url: absolute, without user or password in it.
             headers: further headers.
             anonymous: leave the credentials out.
+            content: the body; its media type belongs to the headers.
 
         Raises:
             Unreachable: nothing was sent: no such host, closed port, no trusted TLS.
@@ -133,7 +140,7 @@ class Http:
         sent = {**(headers or {}), **({} if anonymous else self._authorization)}
         try:
             # Streamed, so that an archive of 400 MB behind a careless server is not read into memory.
-            with self._client.stream(method, url, headers=sent) as response:
+            with self._client.stream(method, url, headers=sent, content=content) as response:
                 return Answer(response.status_code, _lower(response.headers), _beginning(response))
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
             raise _translated(error, f"{method} {shown(url)}") from error

@@ -106,6 +106,15 @@ def test_what_a_safe_misses_is_named(name, said):
         bootstrap.build_safe(without(name))
 
 
+def test_the_search_index_belongs_to_a_set_when_its_settings_say_so():
+    search = {"search_url": "https://search.example.com", "search_repository": "s3"}
+    safe = bootstrap.build_safe(Settings.load(**GIVEN, backup=search))
+    assert [vault.kind for vault in safe.vaults] == ["disk", "database", "search"]
+    for half, value in search.items():
+        with pytest.raises(Refused, match="SEARCH_REPOSITORY"):
+            bootstrap.build_safe(Settings.load(**GIVEN, backup={half: value}))
+
+
 def test_notification_urls_are_resolved(monkeypatch):
     monkeypatch.setenv("CHAT_URL", "json://example.com/secret")
     settings = Settings.load(backup={"notify": ["env:CHAT_URL", "json://example.com/plain"]})

@@ -107,9 +107,10 @@ def test_several_notification_urls_in_one_variable(monkeypatch):
     assert "hunter22" not in f"{settings!r} {settings.model_dump_json()}"
 
 
-def test_a_notification_url_in_the_file_is_refused_and_not_shown(tmp_path):
-    (tmp_path / "bbdc.toml").write_text('[backup]\nnotify = "slack://hunter22"\n')
-    with pytest.raises(Refused, match=r"backup\.notify") as caught:
+@pytest.mark.parametrize("name", ["notify", "search_password"])
+def test_a_secret_of_backups_in_the_file_is_refused_and_not_shown(tmp_path, name):
+    (tmp_path / "bbdc.toml").write_text(f'[backup]\n{name} = "slack://hunter22"\n')
+    with pytest.raises(Refused, match=rf"backup\.{name}") as caught:
         Settings.load()
     assert (caught.value.name, "hunter22" in str(caught.value)) == ("secret_in_file", False)
 
