@@ -369,7 +369,7 @@ def test_a_cloud_that_is_not_there(world: World) -> None:
 
 def test_an_unknown_type_or_function_is_refused(engine: Engine) -> None:
     with pytest.raises(grpc.RpcError) as refused:
-        engine.check("aws:s3/bucket:Bucket", {})
+        engine.check("aws:glue/job:Job", {})
     assert refused.value.code() == grpc.StatusCode.UNIMPLEMENTED
     with pytest.raises(grpc.RpcError) as refused:
         engine.invoke("aws:s3/getBucket:getBucket")
