@@ -12,14 +12,20 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from cryptography.fernet import Fernet
 
 from automation.adapters.clock import SystemClock
+from automation.adapters.journal import StoredJournal
 from automation.adapters.runs.holder import hold, holder
 from automation.adapters.runs.reader import RunReader, RunState
 from automation.adapters.runs.runs import Runs
 from automation.adapters.runs.store import Store
+from automation.core.backups.memory import Ending as BackupEnding
+from automation.core.backups.memory import Memory
+from automation.core.backups.memory import Outcome as BackupOutcome
+from automation.core.backups.sets import BackupSet, Mode, SetState
 from automation.core.roll import Ending
-from automation.ports.errors import Conflict, Unreachable
+from automation.ports.errors import Conflict, Unavailable, Unreachable
 from tests.runs.scripted import Scripted, plan
 from tests.runs.test_kill import kill_when, start
 
@@ -120,3 +126,27 @@ def test_a_database_that_does_not_answer_is_told_without_its_password(tmp_path: 
             ask()
         assert "s3cret-word" not in str(caught.value)
     assert "s3cret-word" not in repr(store)
+
+
+def test_the_journal_of_backups_is_shared_too(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BBDC_KEY", Fernet.generate_key().decode())
+    backup = BackupSet("set-1", "alpha", Mode.LOCKED, SetState.PENDING, 1_700_000_000.0)
+    here, elsewhere = (StoredJournal(Store(tmp_path / name, url)) for name in ("here", "elsewhere"))
+    here.write(Memory(backup))
+    here.write(Memory(backup, unlock_token="tok-hunter22"))
+    assert [memory.unlock_token for memory in elsewhere.unfinished("alpha")] == ["tok-hunter22"]
+    over = Memory(backup, written=SetState.INVALID, outcome=BackupOutcome(BackupEnding.INVALID, "interrupted"))
+    elsewhere.write(over)
+    assert here.unfinished("alpha") == ()
+    assert here.newest("alpha") == (over,)
+    for journal in (here, elsewhere):
+        journal.close()
+
+
+def test_a_journal_whose_server_is_away(tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        journal = StoredJournal(Store(tmp_path, f"postgresql://bbdc:hunter22@127.0.0.1:{free.getsockname()[1]}/x"))
+        with pytest.raises(Unavailable, match="journal") as caught:
+            journal.unfinished("alpha")
+    assert "hunter22" not in str(caught.value)
