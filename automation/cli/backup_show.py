@@ -146,6 +146,8 @@ def show_recovered(found: Recovered, *, locked_by_us: bool) -> None:
 def _lock(found: Recovered, *, locked_by_us: bool) -> str:
     if locked_by_us:
         hint = "run `bbdc recover` again; docs/how-to/back-up.md says what else frees it"
+        if found.stale and not found.ended:
+            hint = f"if nobody takes that set any more, `bbdc recover --abandon {found.stale[-1].id}` frees it"
         return f"Bitbucket is STILL LOCKED by {found.owner or 'us'}: {hint}"
     if found.owner_unknown:
         return f"nobody is locked out by us; who holds the lock is not known: {found.owner_unknown}"

@@ -79,6 +79,7 @@ def describe(record: Record) -> str:
     if record.kind == "act":
         return f"{ACTS.get(record.name, record.name.replace('_', ' '))}{detail}"
     if record.kind == "wait":
+        detail = "" if record.name == "drained" else detail  # it says the same
         return f"waiting for {GATES.get(record.name, record.name.replace('_', ' '))}{detail}"
     if record.kind == "finish":
         reason = f": {record.subject}" if record.subject else ""

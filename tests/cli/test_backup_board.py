@@ -139,6 +139,12 @@ def test_a_restore_by_hand_takes_commands_a_shell_understands() -> None:
     assert any("--device /dev/sdf --region eu-west-1" in c for c in commands)
     assert by_hand.arn(found, DISK) == "arn:aws:ec2:eu-west-1::snapshot/snap-1"
     assert by_hand.arn(found, DATABASE) == "arn:aws:rds:eu-west-1:123456789012:snapshot:bbdc-set"
+    aurora = replace(DATABASE, facts={"family": "cluster", "engine": "aurora-postgresql"})
+    clustered = replace(found, members=(aurora,))
+    assert any("restore-db-cluster-from-snapshot" in step.command for step in by_hand.steps(clustered))
+    late = by_hand.steps(replace(clustered, recover_to=1003.1))
+    assert any("--restore-to-time 1970-01-01T00:16:43.100Z" in step.command for step in late)
+    assert by_hand.arn(found, aurora).endswith(":cluster-snapshot:bbdc-set")
     to_a_second = [step.command for step in by_hand.steps(replace(found, recover_to=1003.1, lock=None))]
     assert any("--restore-time 1970-01-01T00:16:43.100Z" in command for command in to_a_second)
     assert any("disaster.recovery=true" in step.what for step in by_hand.steps(replace(found, lock=None)))

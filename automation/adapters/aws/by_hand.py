@@ -12,6 +12,8 @@ from automation.core.backups.sets import BackupSet, Member, MemberKind
 
 _PARTITIONS = {"cn-": "aws-cn", "us-gov-": "aws-us-gov", "eusc-": "aws-eusc"}
 _SUFFIX = "restored"
+_CLUSTER = "cluster"
+"""What a member's facts call a database that is an Aurora cluster."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,8 @@ def arn(found: BackupSet, member: Member) -> str:
     if member.kind is MemberKind.DISK:
         return f"arn:{partition}:ec2:{found.region}::snapshot/{member.snapshot}"
     if member.kind is MemberKind.DATABASE:
-        return f"arn:{partition}:rds:{found.region}:{found.account}:snapshot:{member.snapshot}"
+        kind = "cluster-snapshot" if member.facts.get("family") == _CLUSTER else "snapshot"
+        return f"arn:{partition}:rds:{found.region}:{found.account}:{kind}:{member.snapshot}"
     return ""
 
 
@@ -59,7 +62,10 @@ def _steps(found: BackupSet) -> Iterator[HandStep]:
         options = ("--volume-id", "NEW_VOLUME", "--instance-id", instance, "--device", device)
         yield HandStep("Attach the new volume in its place", _aws(found, "ec2", "attach-volume", *options))
     for member in found.of(MemberKind.DATABASE):
-        yield HandStep(f"Restore the database beside {member.source}", _database(found, member))
+        what = f"Restore the database beside {member.source}, into its subnet group and behind its security group"
+        yield HandStep(what, _database(found, member))
+        if member.facts.get("family") == _CLUSTER:
+            yield HandStep("Add an instance to the new cluster: aws rds create-db-instance, of the old one's class")
     yield from _start(found)
 
 
@@ -90,12 +96,28 @@ def _volume(found: BackupSet, member: Member) -> str:
 
 def _database(found: BackupSet, member: Member) -> str:
     target = f"{member.source}-{_SUFFIX}"
-    if found.recover_to is None:
-        options = ("--db-instance-identifier", target, "--db-snapshot-identifier", member.snapshot)
-        return _aws(found, "rds", "restore-db-instance-from-db-snapshot", *options)
-    options = ("--source-db-instance-identifier", member.source, "--target-db-instance-identifier", target)
-    at = ("--restore-time", moment(found.recover_to) or "")
-    return _aws(found, "rds", "restore-db-instance-to-point-in-time", *options, *at)
+    # Without these two a restored database lands in the account's default network, out of the nodes' reach.
+    place = ["--db-subnet-group-name", "SUBNET_GROUP", "--vpc-security-group-ids", "SECURITY_GROUP"]
+    is_cluster = member.facts.get("family") == _CLUSTER
+    if not is_cluster:
+        place += ["--db-instance-class", member.facts["class"]] if member.facts.get("class") else []
+        place += ["--multi-az"] if member.facts.get("multi_az") == "true" else []
+    return _aws(found, "rds", *_restore(found, member, target, is_cluster=is_cluster), *place)
+
+
+def _restore(found: BackupSet, member: Member, target: str, *, is_cluster: bool) -> tuple[str, ...]:
+    if found.recover_to is not None:
+        kind = "cluster" if is_cluster else "instance"
+        names = (f"--source-db-{kind}-identifier", member.source)
+        new = ("--db-cluster-identifier" if is_cluster else "--target-db-instance-identifier", target)
+        at = ("--restore-to-time" if is_cluster else "--restore-time", moment(found.recover_to) or "")
+        return (f"restore-db-{kind}-to-point-in-time", *names, *new, *at)
+    if is_cluster:
+        engine = ("--engine", member.facts.get("engine", "aurora-postgresql"))
+        options = ("--db-cluster-identifier", target, "--snapshot-identifier", member.snapshot)
+        return ("restore-db-cluster-from-snapshot", *options, *engine)
+    options = ("--db-instance-identifier", target, "--db-snapshot-identifier", member.snapshot)
+    return ("restore-db-instance-from-db-snapshot", *options)
 
 
 def _aws(found: BackupSet, *words: str) -> str:
