@@ -204,6 +204,13 @@ def test_members_too_far_apart_are_no_set():
     assert ended(Run(estate, Mode.ZERO_DOWNTIME).play()) == (Ending.INVALID, "skew")
 
 
+def test_a_log_that_never_reaches_the_disks_instant_gives_way_to_the_databases_snapshot():
+    estate = SafeEstate(vaults=VaultSettings(database_begins=1.0, log_lag=1e9))
+    backup = good(estate, mode=Mode.ZERO_DOWNTIME)
+    assert backup.recover_to is None
+    assert backup.skew == pytest.approx(1.0)
+
+
 def test_a_snapshot_that_never_completes_ends_the_wait():
     estate = SafeEstate(vaults=VaultSettings(disk_completes=1e6))
     assert ended(Run(estate).play()) == (Ending.INVALID, "complete_timeout")

@@ -100,22 +100,29 @@ def _note_end(memory: Memory, seen: Sight, settings: BackupSettings) -> Memory:
     members, backup = memory.backup.members, memory.backup
     if not memory.begun or memory.locked_out:
         return memory
+    late = seen.at - max((member.begun or backup.created) for member in members) > settings.complete_timeout
     if any(member.completed is None for member in members):
-        last = max((member.begun or backup.created) for member in members)
-        if seen.at - last > settings.complete_timeout:
-            return stop(memory, "complete_timeout", f"not completed after {settings.complete_timeout:g} s")
-        return memory
-    memory = _aligned(memory)
+        why = f"not completed after {settings.complete_timeout:g} s"
+        return stop(memory, "complete_timeout", why) if late else memory
+    if memory.labelled is None:
+        memory = _aligned(memory) if backup.recover_to is None else _unaligned(memory, seen, late=late)
     broken = refuse(memory.backup, skew_limit=settings.skew_limit)
     return memory if broken is None else stop(memory, broken.name, broken.detail)
 
 
 def _aligned(memory: Memory) -> Memory:
     """Let the database of a set without a lock be restored to the disks' instant, where it can be."""
-    if memory.backup.mode is not Mode.ZERO_DOWNTIME or memory.backup.recover_to is not None:
+    if memory.backup.mode is not Mode.ZERO_DOWNTIME:
         return memory
     can = any(s.kind is MemberKind.DATABASE and s.recoverable_until is not None for s in memory.sources)
     disks = [m.at for m in memory.backup.of(MemberKind.DISK) if m.at is not None]
     if not can or not disks:
         return memory
     return replace(memory, backup=replace(memory.backup, recover_to=max(disks)))
+
+
+def _unaligned(memory: Memory, seen: Sight, *, late: bool) -> Memory:
+    """Let the database's own snapshot stand in when its log never reaches the disks' instant: the skew is known."""
+    until, target = seen.recoverable_until, memory.backup.recover_to
+    behind = target is not None and (until is None or until < target)
+    return replace(memory, backup=replace(memory.backup, recover_to=None)) if late and behind else memory
