@@ -171,8 +171,8 @@ class Mortal:
 class Failing:
     """Lets named calls fail, such as ``maintenance.unlock``: so many refused first, or so many answers lost."""
 
-    refused: Mapping[str, Sequence[BbdcError]] = field(default_factory=dict)
-    """Errors of the first calls, in order; none of them is carried out."""
+    refused: Mapping[str, Sequence[BbdcError | None]] = field(default_factory=dict)
+    """Errors of the first calls, in order; none of them is carried out. None lets a call through."""
     lost: Mapping[str, int] = field(default_factory=dict)
     """How many of the first answers are lost; the calls are carried out."""
     calls: Counter[str] = field(default_factory=Counter)
@@ -185,8 +185,8 @@ class Failing:
         mine = self.calls[name]
         self.calls[name] += 1
         errors = self.refused.get(name, ())
-        if mine < len(errors):
-            raise errors[mine]
+        if (error := errors[mine] if mine < len(errors) else None) is not None:
+            raise error
         answer = call()
         if mine < self.lost.get(name, 0):
             raise Unavailable(f"the answer of {name} was lost")

@@ -182,6 +182,13 @@ def test_a_lost_answer_to_the_beginning_makes_no_second_snapshot(mode):
     assert len(estate.storage.stored) == 4
 
 
+def test_trouble_that_is_older_than_the_drain_does_not_make_a_found_snapshot_look_older_than_it():
+    estate, down = SafeEstate(), Unavailable("503")
+    wire = Failing({"maintenance.state": [down] * 7, "disks.snapshots": [None, down]}, {"disks.begin": 1})
+    good(estate, safe=wire.over(estate.safe))
+    assert wire.calls["disks.begin"] == 1
+
+
 def test_a_snapshot_begun_twice_because_listings_lag_is_called_invalid_and_listed():
     estate = SafeEstate(vaults=VaultSettings(home_volumes=1, listing_lag=2.0))
     backup = good(estate, safe=Failing(lost={"disks.begin": 1}).over(estate.safe))

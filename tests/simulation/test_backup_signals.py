@@ -7,7 +7,8 @@ import pytest
 from automation.core.backups.memory import ActName, Ending
 from automation.core.backups.sets import Mode, SetState
 from automation.engine.backups.shelf import shelf
-from lab.sim.backups import QUICK, Run, recovered
+from automation.ports.errors import Unavailable
+from lab.sim.backups import QUICK, Failing, Run, recovered
 from lab.sim.safe import SafeEstate
 from lab.sim.settings import VaultSettings
 
@@ -86,13 +87,14 @@ def test_the_next_backup_completes_what_was_left_before_it_takes_its_own():
 
 
 def test_an_operator_who_leaves_is_not_held_up_by_a_cloud_that_does_not_answer():
-    world, gone = estate(), []
+    world, wire, gone = estate(), Failing(), []
 
     def lose_the_cloud(record, _):
-        if record.name == "members_completed":
+        if record.name == "members_completed" and not gone:
             gone.append(world.clock.now())
-            world.storage.settings = world.storage.settings.__class__(listing_lag=1e9)
+            wire.refused = {"disks.snapshots": [Unavailable("503")] * 9999}
 
-    story = Run(world, before=lose_the_cloud, stop=lambda: "SIGINT" if gone else "").play()
-    assert (story.memory.outcome.ending, story.memory.outcome.reason) == (Ending.PENDING, "left")
+    run = Run(world, safe=wire.over(world.safe), before=lose_the_cloud, stop=lambda: "SIGINT" if gone else "")
+    outcome = run.play().memory.outcome
+    assert (outcome.ending, outcome.reason) == (Ending.PENDING, "unavailable")
     assert world.clock.now() - gone[0] < 2 * QUICK.poll
