@@ -23,9 +23,11 @@ from automation.adapters.together import Threads
 from automation.config import Cloud, Settings
 from automation.ports.clock import Clock
 from automation.ports.cloud import Archive, Backups, Balancer, Group, Host, Metrics
+from automation.ports.drills import Drills
 from automation.ports.errors import Refused
 from automation.ports.maintenance import NodeLogs
 from automation.ports.safe import Safe
+from automation.ports.shell import Shell
 from automation.ports.vaults import Manifests, Vault
 from automation.ports.world import World
 
@@ -62,6 +64,16 @@ class SafePorts:
     database: Vault
     manifests: Manifests
     search: Vault | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RestorePorts:
+    """What one cloud brings into restores and drills."""
+
+    shell: Shell
+    drills: Drills
+    launch: frozenset[str]
+    """The group's processes that make machines."""
 
 
 def build(settings: Settings, *, clock: Clock | None = None, redactor: Redactor | None = None) -> World:
@@ -136,6 +148,15 @@ def build_safe(
         journal=StoredJournal(store or Store(settings.state, database_url(settings))),
         together=Threads(),
     )
+
+
+def build_restores(settings: Settings, *, clock: Clock | None = None) -> RestorePorts:
+    """Return what restores and drills of the estate need beyond ``build`` and ``build_safe``.
+
+    Raises:
+        Refused: the cloud's SDK is not installed.
+    """
+    return _RESTORES[settings.cloud](settings, clock or SystemClock())
 
 
 def calls(world: World) -> Mapping[str, int]:
@@ -260,6 +281,28 @@ def _search(settings: Settings, redactor: Redactor, stores: Mapping[str, Reader]
     return AwsSearch(http, backup.search_url, backup.search_repository, settings.cluster_name)
 
 
+def _aws_restores(settings: Settings, clock: Clock) -> RestorePorts:
+    # Imported here: as above.
+    try:
+        from automation.adapters.aws.drills import AwsDrills  # noqa: PLC0415
+        from automation.adapters.aws.nodes import LAUNCHING  # noqa: PLC0415
+        from automation.adapters.aws.session import Aws  # noqa: PLC0415
+        from automation.adapters.aws.shell import AwsShell  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        raise _missing_sdk("AWS", "aws", error) from error
+    aws, cluster, sizes = Aws(settings.region), settings.cluster_name, settings.restore
+    return RestorePorts(
+        shell=AwsShell(aws.caller(), cluster, clock),
+        drills=AwsDrills(
+            aws.caller(),
+            cluster,
+            instance_type=sizes.drill_instance_type,
+            database_class=sizes.drill_database_class,
+        ),
+        launch=LAUNCHING,
+    )
+
+
 def _missing_sdk(cloud: str, extra: str, error: ModuleNotFoundError) -> Refused:
     message = f"the adapters for {cloud} need a package that is not installed: {error.name}"
     return Refused("missing_extra", message, hint=f"pip install 'bitbucket-dc[{extra}]'")
@@ -267,3 +310,4 @@ def _missing_sdk(cloud: str, extra: str, error: ModuleNotFoundError) -> Refused:
 
 _CLOUDS: Mapping[Cloud, Callable[[Settings, Clock], CloudPorts]] = {Cloud.AWS: _aws}
 _SAFES: Mapping[Cloud, Callable[[Settings, Clock, Redactor, Mapping[str, Reader]], SafePorts]] = {Cloud.AWS: _aws_safe}
+_RESTORES: Mapping[Cloud, Callable[[Settings, Clock], RestorePorts]] = {Cloud.AWS: _aws_restores}

@@ -17,6 +17,7 @@ from pydantic import AliasChoices, Field, SecretStr, ValidationError, Validation
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from automation.config_backup import BackupOptions, listed
+from automation.config_restore import RestoreOptions
 from automation.core.roll import RollSettings
 from automation.ports.errors import Refused
 
@@ -114,6 +115,10 @@ class Settings(BaseSettings):
         default_factory=BackupOptions,
         description="How backups are taken and kept; each field as BBDC_BACKUP__FIELD or in the table [backup].",
     )
+    restore: RestoreOptions = Field(
+        default_factory=RestoreOptions,
+        description="How patient restores and drills are; each field as BBDC_RESTORE__FIELD or in the table [restore].",
+    )
 
     @classmethod
     def load(cls, **arguments: Any) -> Self:
@@ -166,11 +171,11 @@ class Settings(BaseSettings):
             raise ValueError("it needs {version} where the Bitbucket version goes")
         return value
 
-    @field_validator("roll", "backup", mode="before")
+    @field_validator("roll", "backup", "restore", mode="before")
     @classmethod
     def _known_fields(cls, value: object, info: ValidationInfo) -> object:
         """Refuse misspelled fields: a dataclass would ignore them."""
-        kind = RollSettings if info.field_name == "roll" else BackupOptions
+        kind = {"roll": RollSettings, "backup": BackupOptions, "restore": RestoreOptions}[str(info.field_name)]
         if isinstance(value, dict):
             unknown = sorted(set(value) - {field.name for field in dataclasses.fields(kind)})
             if unknown:

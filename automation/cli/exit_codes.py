@@ -7,6 +7,7 @@ from enum import IntEnum
 from automation.core.backups import memory as backups
 from automation.core.roll import Ending, Outcome
 from automation.engine.backups.ends import InvalidSet, LeftPending, StillLocked
+from automation.engine.restores.ends import RestorePaused
 from automation.ports.errors import (
     BbdcError,
     Conflict,
@@ -30,7 +31,7 @@ class ExitCode(IntEnum):
     REFUSED = 3
     """A named rule says no; nothing was changed."""
     PAUSED = 4
-    """The roll stopped with a named reason; the same command goes on with it."""
+    """The roll or the restore stopped with a named reason; the same command goes on with it."""
     DENIED = 5
     """Credentials are wrong or missing, or lack a right."""
     UNREACHABLE = 6
@@ -62,6 +63,7 @@ class Stopped(BbdcError):
 _BY_ERROR: tuple[tuple[type[BaseException], ExitCode], ...] = (
     (Usage, ExitCode.USAGE),
     (Stopped, ExitCode.PAUSED),
+    (RestorePaused, ExitCode.PAUSED),
     (Refused, ExitCode.REFUSED),
     (InvalidSet, ExitCode.INVALID),
     (StillLocked, ExitCode.STILL_LOCKED),

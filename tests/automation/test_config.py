@@ -8,8 +8,11 @@ import pytest
 
 from automation.config import Settings
 from automation.config_backup import BackupOptions
+from automation.config_restore import RestoreOptions
 from automation.core.backups.memory import BackupSettings
 from automation.core.backups.retention import Retention
+from automation.core.restores.drills import DrillSettings
+from automation.core.restores.memory import RestoreSettings
 from automation.core.roll import Approval, RollSettings
 from automation.ports.errors import Refused
 
@@ -139,6 +142,8 @@ def test_another_file(monkeypatch, tmp_path):
         ({"roll": {"soaak": 1}}, "there is no soaak"),
         ({"roll": {"soak": "long"}}, "roll.soak"),
         ({"backup": {"lock": 1}}, "there is no lock"),
+        ({"restore": {"drill": 1}}, "there is no drill"),
+        ({"restore": {"drill_sample": 0}}, "restore.drill_sample"),
         ({"backup": {"keep_daily": -1}}, "backup.keep_daily"),
         ({"backup": {"home": "/home; rm -rf /"}}, "backup.home"),
     ],
@@ -202,6 +207,14 @@ def test_a_cluster_without_a_name_is_refused_with_what_to_set():
         _ = Settings.load().cluster_name
 
 
+def test_settings_of_restores_from_environment_and_file(monkeypatch, tmp_path):
+    (tmp_path / "bbdc.toml").write_text("[restore]\nstop_timeout = 60\ndrill_sample = 3\n")
+    monkeypatch.setenv("BBDC_RESTORE__POLL", "0.5")
+    restore = Settings.load().restore
+    assert restore.limits == RestoreSettings(stop_timeout=60.0, poll=0.5)
+    assert restore.drill == DrillSettings(sample=3, poll=0.5)
+
+
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference" / "settings.md"
 
 
@@ -210,5 +223,6 @@ def test_the_reference_page_has_every_setting():
     for name, field in Settings.model_fields.items():
         assert f"`{name}`" in page
         assert field.description
-    for name in (*RollSettings.__dataclass_fields__, *BackupOptions.__dataclass_fields__):
-        assert f"`{name}`" in page
+    for kind in (RollSettings, BackupOptions, RestoreOptions):
+        for name in kind.__dataclass_fields__:
+            assert f"`{name}`" in page

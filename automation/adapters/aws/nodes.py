@@ -22,6 +22,8 @@ from automation.ports.errors import Conflict, NotFound
 
 DISTURBING = frozenset({"AZRebalance", "AlarmNotification", "ScheduledActions", "ReplaceUnhealthy", "InstanceRefresh"})
 """Scaling processes that take or add machines by themselves. Launch and Terminate stay on: replacing needs them."""
+LAUNCHING = frozenset({"Launch"})
+"""The process that makes machines: off while the data under the cluster is swapped."""
 
 _STATES = {
     "Pending": InstanceState.PENDING,

@@ -25,7 +25,7 @@ from automation.adapters.runs.store import Store
 from automation.ports.errors import Conflict, Unreachable
 
 LOOKS = 5
-ROLL, BACKUP = "roll", "backup"
+ROLL, BACKUP, RESTORE, DRILL = "roll", "backup", "restore", "drill"
 """What a cluster is held for."""
 
 
@@ -38,7 +38,7 @@ class Holder:
     since: float
     """Seconds since the epoch."""
     task: str = ROLL
-    """What it does with it: ``roll`` or ``backup``."""
+    """What it does with it: one of ``roll``, ``backup``, ``restore`` and ``drill``."""
 
     @classmethod
     def me(cls, task: str = ROLL) -> Self:
@@ -109,6 +109,8 @@ def _refusal(cluster: str, who: Holder | None) -> Conflict:
     if who is not None and who.task == BACKUP:
         hint = "wait for it, or end it with `bbdc backup cancel`; then try again"
         return Conflict(f"a backup holds cluster {cluster}: {who}", hint=hint)
+    if who is not None and who.task in {RESTORE, DRILL}:
+        return Conflict(f"a {who.task} holds cluster {cluster}: {who}", hint="wait for it, then try again")
     return Conflict(
         f"another run holds cluster {cluster}: {who or 'a process that has just begun or ended'}",
         hint="watch it with `bbdc status`, or end it with `bbdc abort`; then try again",

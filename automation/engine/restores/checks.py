@@ -40,11 +40,14 @@ def script(place: Place, *, sample: int, seed: str) -> str:
 
 _MOUNT = f"""
 root="${{BBDC_ROOT:-}}{MOUNTS}"
-# A snapshot of a mounted XFS has an open log and the old disk's id: replay nothing, and do not mind the id.
+# Linux may know the disk by an older form of its name. A disk made from a snapshot bears the old disk's id, which must
+# not be in the way; that its file system was in use shows in its log, which the mount plays back as after a power cut.
 for device in $DEVICES; do
-  if [ -d "$root/$device/shared" ] || [ -n "$(ls -A "$root/$device" 2>/dev/null)" ]; then continue; fi
+  if [ -n "$(ls -A "$root/$device" 2>/dev/null)" ]; then continue; fi
   mkdir -p "$root/$device"
-  mount -o nouuid "/dev/$device" "$root/$device" >&2
+  place="/dev/$device"
+  if [ ! -e "$place" ]; then place="/dev/xvd${{device#sd}}"; fi
+  mount -t xfs -o nouuid "$place" "$root/$device" >&2
 done
 repositories="$root/$HOME_DEVICE/shared/data/repositories"
 [ -d "$repositories" ] || {{ echo "there are no repositories on the restored disk" >&2; exit 1; }}
@@ -87,7 +90,7 @@ done <"$work/sample"
 """
 _ANSWER = f"""
 names() {{ head -n {_LONGEST} "$1" | awk '{{ printf "%s\\"%s\\"", (NR > 1 ? ", " : ""), $1 }}'; }}
-printf '{{"database": true, "rows": %d, "projects": %d, "users": %d, "directories": %d, "references": %d, ' \\
+printf '{{"rows": %d, "projects": %d, "users": %d, "directories": %d, "references": %d, ' \\
   "$rows" "$projects" "$users" "$directories" "$references"
 printf '"missing": [%s], "unreadable": [%s], "sampled": %d, "fsck_failed": [%s]}}\\n' \\
   "$(names "$work/missing")" "$(names "$work/unreadable")" "$sampled" "$(names "$work/failed")"

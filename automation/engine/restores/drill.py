@@ -3,34 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
 
-from automation.core.backups.sets import BackupSet, Examination, Finding, MemberKind
+from automation.core.backups.sets import BackupSet, Examination
+from automation.core.restores.drills import DrillSettings, Seen, examine, judge, lying_here
+from automation.core.restores.generations import ORIGINAL, DataState
+from automation.core.restores.plan import Circumstances, usable_copy
 from automation.engine.restores import checks
 from automation.ports.clock import Clock
 from automation.ports.drills import Drills, Place
 from automation.ports.errors import BbdcError, NotFound, Refused, Unavailable, Unexpected
-from automation.ports.shell import Shell
+from automation.ports.shell import Result, Shell
 from automation.ports.vaults import Manifests
 
 Say = Callable[[str], None]
-
-
-@dataclass(frozen=True, slots=True)
-class DrillSettings:
-    """How a drill goes; all times in seconds."""
-
-    sample: int = 20
-    """Repositories on which ``git fsck`` runs; every one is looked at for its directory and its references."""
-    ready_timeout: float = 2 * 3600.0
-    """Longest wait for the restored database: large ones take their time."""
-    check_timeout: float = 3600.0
-    """Longest time for the checks."""
-    close_timeout: float = 3600.0
-    """Longest wait until everything is removed again."""
-    poll: float = 5.0
+_COUNTS = ("rows", "projects", "users", "directories", "references", "sampled")
+_NAMES = ("missing", "unreadable", "fsck_failed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,30 +32,45 @@ class Ground:
     manifests: Manifests
 
 
-def drill(
-    at: Ground, settings: DrillSettings, found: BackupSet, *, by: str = "", say: Say = lambda _: None
-) -> BackupSet:
-    """Restore ``found`` into isolation, check it, remove everything and write the result into its manifest.
+def may_drill(at: Ground, set_id: str) -> BackupSet:
+    """Return a set as it lies here, when a drill can say something of it.
+
+    Raises:
+        NotFound: there is no manifest of such a set.
+        Refused: a rule says no; its name is the rule's.
+    """
+    found = at.manifests.read(set_id)
+    account, region = at.manifests.account()
+    copy = usable_copy(found, Circumstances(found.cluster, region, account, "", DataState(ORIGINAL)))
+    refused = next((rule for rule in judge(found, account, region, copy) if not rule.passed), None)
+    if refused is not None:
+        raise Refused(refused.name, refused.detail, hint="nothing was made")
+    return lying_here(found, copy)
+
+
+def drill(at: Ground, settings: DrillSettings, set_id: str, *, by: str = "", say: Say = lambda _: None) -> BackupSet:
+    """Restore a set into isolation, check it, write the result into its manifest and remove everything.
 
     Whatever happens on the way, the place is removed; what cannot be is told, and found again by ``leftovers``.
 
     Raises:
+        NotFound, Refused: as ``may_drill``.
         BbdcError: the drill could not be carried out; the set is then not called good or bad.
     """
-    name = f"{found.id}-{int(at.clock.now()) % 100_000:05}"
+    found = may_drill(at, set_id)
     began = at.clock.now()
+    name = f"{found.id}-{int(began) % 100_000:05}"
     try:
         at.drills.open(name, found)
         place = _ready(at, settings, name, say)
         usable = at.clock.now() - began
         say(f"disks and database can be used after {usable:.0f} s")
-        findings = tuple(_check(at, settings, found, place))
+        findings = tuple(examine(_check(at, settings, found, place), found))
+        result = Examination(at.clock.now(), all(f.passed for f in findings), findings, usable, by)
+        drilled = replace(at.manifests.read(found.id), drilled=result)
+        at.manifests.write(drilled)  # before the place is removed: trouble with that must not lose the result
     finally:
         clean(at, settings, name, say)
-    passed = all(finding.passed for finding in findings)
-    result = Examination(at.clock.now(), passed, findings, usable, by)
-    drilled = replace(at.manifests.read(found.id), drilled=result)
-    at.manifests.write(drilled)
     return drilled
 
 
@@ -76,6 +80,7 @@ def clean(at: Ground, settings: DrillSettings, name: str, say: Say = lambda _: N
     Raises:
         Unavailable: something of it could not be removed in time; it costs money until it is.
     """
+    say(f"removing everything of drill {name}")
     deadline = at.clock.now() + settings.close_timeout
     trouble = "it takes its time"
     while at.clock.now() < deadline:
@@ -83,6 +88,7 @@ def clean(at: Ground, settings: DrillSettings, name: str, say: Say = lambda _: N
             if at.drills.close(name):
                 say("everything of the drill is removed")
                 return
+            trouble = "it takes its time"
         except BbdcError as error:
             trouble = str(error)
         at.clock.sleep(settings.poll)
@@ -107,52 +113,35 @@ def _ready(at: Ground, settings: DrillSettings, name: str, say: Say) -> Place:
     raise Unavailable(f"drill {name}: not ready after {settings.ready_timeout:g} s: {told}")
 
 
-def _check(at: Ground, settings: DrillSettings, found: BackupSet, place: Place) -> Iterator[Finding]:
+def _check(at: Ground, settings: DrillSettings, found: BackupSet, place: Place) -> Seen:
     script = checks.script(place, sample=settings.sample, seed=found.id)
+    result = _run(at, settings, place.machine, script)
+    if result.code != 0:
+        raise Unexpected(f"the checks on {place.machine} failed: {(result.errors or result.output).strip()[-500:]}")
+    return _parsed(result.output)
+
+
+def _run(at: Ground, settings: DrillSettings, machine: str, script: str) -> Result:
     deadline = at.clock.now() + settings.ready_timeout
     while True:
         try:
-            result = at.shell.run(place.machine, script, timeout=settings.check_timeout)
-            break
+            return at.shell.run(machine, script, timeout=settings.check_timeout)
         except NotFound:  # its agent is not there yet: it has just booted
             if at.clock.now() >= deadline:
                 raise
             at.clock.sleep(settings.poll)
-    if result.code != 0:
-        raise Unexpected(f"the checks on {place.machine} failed: {(result.errors or result.output).strip()[-500:]}")
-    yield from _judge(_parsed(result.output), found)
 
 
-def _parsed(output: str) -> dict[str, Any]:
+def _parsed(output: str) -> Seen:
+    """Read the last line of the checks' output.
+
+    Raises:
+        Unexpected: it is something else.
+    """
     try:
         answer = json.loads(output.strip().splitlines()[-1])
-    except (ValueError, IndexError) as error:
-        raise Unexpected(f"the checks answered no JSON: {output.strip()[-200:]!r}") from error
-    if not isinstance(answer, dict):
-        raise Unexpected(f"the checks answered no JSON object: {output.strip()[-200:]!r}")
-    return answer
-
-
-def _judge(seen: dict[str, Any], found: BackupSet) -> Iterator[Finding]:
-    rows, missing = int(seen["rows"]), list(seen["missing"])
-    yield Finding("database_opens", bool(seen["database"]), f"{seen['projects']} projects, {seen['users']} users")
-    fits = found.counts.allows(rows)
-    told = f"{found.counts.repositories_before} before and {found.counts.repositories_after} after"
-    yield Finding("row_counts", fits, f"{rows} repositories; Bitbucket told {told}")
-    detail = f"no directory for {', '.join(missing)}" if missing else f"{rows} rows, {seen['directories']} directories"
-    yield Finding("directories", not missing and rows > 0, detail)
-    broken = list(seen["unreadable"])
-    yield Finding(
-        "references", not broken, f"unreadable: {', '.join(broken)}" if broken else f"{seen['references']} read"
-    )
-    bad = list(seen["fsck_failed"])
-    sampled = f"{seen['sampled']} repositories"
-    yield Finding("git_fsck", not bad and int(seen["sampled"]) > 0, f"failed: {', '.join(bad)}" if bad else sampled)
-
-
-def refuse_to_drill(found: BackupSet) -> None:
-    """Raise Refused for a set that a drill cannot say anything of."""
-    if found.state != "complete":
-        raise Refused("set_incomplete", f"set {found.id} is {found.state}: only complete sets are drilled")
-    if not found.of(MemberKind.DISK) or not found.of(MemberKind.DATABASE):
-        raise Refused("set_whole", f"set {found.id} has no disk or no database")
+        counts = {name: int(answer[name]) for name in _COUNTS}
+        names = {name: tuple(str(each) for each in answer[name]) for name in _NAMES}
+    except (ValueError, TypeError, KeyError, IndexError) as error:
+        raise Unexpected(f"the checks did not answer as they should: {output.strip()[-200:]!r}") from error
+    return Seen(**counts, **names)  # type: ignore[arg-type]  # numbers and names by their own fields

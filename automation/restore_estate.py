@@ -1,0 +1,101 @@
+"""One cluster as its restores and drills need it. Composition only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from automation import bootstrap
+from automation.adapters.logs import Redactor
+from automation.adapters.restore_journal import StoredRestores
+from automation.adapters.runs.store import Store
+from automation.config import Settings
+from automation.core.backups.sets import BackupSet
+from automation.core.restores.drills import DrillSettings
+from automation.core.restores.memory import RestoreSettings
+from automation.engine.backups.shelf import shelf
+from automation.engine.restores.drill import Ground
+from automation.ports.clock import Clock
+from automation.ports.errors import NotFound
+from automation.ports.program import Program
+from automation.ports.restoring import Restoring
+
+OnEvent = Callable[[Any], None]
+"""Hears the events of the program's updates."""
+
+
+@dataclass(frozen=True)
+class RestoreEstate:
+    """One cluster: how to find its sets, swap its data and drill."""
+
+    cluster: str
+    clock: Clock
+    sets: Callable[[], tuple[BackupSet, ...]]
+    """Every set, oldest first."""
+    restoring: Callable[[], Restoring]
+    """The ports of a restore; asked for only by who swaps, because there must be a Pulumi program then."""
+    ground: Ground
+    store: Store
+    """Whoever acts on the cluster holds it here."""
+    limits: RestoreSettings
+    drill: DrillSettings
+
+
+def estate_of(
+    plain: Mapping[str, Any], *, redactor: Redactor | None = None, on_event: OnEvent | None = None
+) -> RestoreEstate:
+    """Return the estate that plain settings, and the environment's credentials, lead to.
+
+    Args:
+        plain: settings by name; they win over the environment.
+        redactor: learns every credential.
+        on_event: hears the events of the program's updates.
+
+    Raises:
+        Refused: a setting is wrong or missing.
+    """
+    settings = Settings.load(**plain)
+    store = Store(settings.state, bootstrap.database_url(settings))
+    safe = bootstrap.build_safe(settings, redactor=redactor, store=store)
+    cloud = bootstrap.build_restores(settings)
+
+    def restoring() -> Restoring:
+        world = bootstrap.build(settings, redactor=redactor)
+        return Restoring(
+            clock=world.clock,
+            nodes=world.nodes,
+            group=world.group,
+            balancer=world.balancer,
+            program=_program(settings, on_event),
+            shell=cloud.shell,
+            manifests=safe.manifests,
+            journal=StoredRestores(store),
+            launch=cloud.launch,
+            home=settings.restore.home,
+            service=settings.service,
+        )
+
+    return RestoreEstate(
+        cluster=settings.cluster_name,
+        clock=safe.clock,
+        sets=lambda: shelf(safe).sets,
+        restoring=restoring,
+        ground=Ground(safe.clock, cloud.drills, cloud.shell, safe.manifests),
+        store=store,
+        limits=settings.restore.limits,
+        drill=settings.restore.drill,
+    )
+
+
+def _program(settings: Settings, on_event: OnEvent | None) -> Program:
+    from automation.adapters.pulumi.data import StackProgram  # noqa: PLC0415 (half a second)
+    from automation.adapters.pulumi.stack import EstateStack, find_project  # noqa: PLC0415 (as above)
+
+    place = find_project(settings.project.resolve())
+    if place is None:
+        raise NotFound(
+            f"there is no Pulumi program in {settings.project.resolve()}",
+            hint="a restore goes through the program that owns the estate: set BBDC_PROJECT to its directory",
+        )
+    return StackProgram(EstateStack(place, settings.stack), on_event=on_event)
