@@ -8,7 +8,8 @@ import sys
 from dataclasses import replace
 from typing import Any
 
-from automation.backing import Backing, estate_of
+from automation.backing import Backing
+from automation.backup_estate import estate_of
 from automation.core.backups.sets import Mode
 from automation.ports.maintenance import Maintenance, MaintenanceState
 

@@ -25,7 +25,7 @@ from lab.state import OPTIONS, RECORD, Options, ProcessId, Record, end
 ROOT = Path(__file__).resolve().parent.parent
 PATIENCE = 60.0
 """Seconds that a daemon may take to start, and to end."""
-LEFT_OVER = ("instances", *PLACES, "pulumi", "state", "traffic", "bin", "archive", "log")
+LEFT_OVER = ("tasks", "instances", *PLACES, "pulumi", "state", "traffic", "bin", "archive", "log")
 """What a lab writes; its cloud lives in the daemon's memory, so none of it is worth anything without the daemon."""
 FILES = (OPTIONS, RECORD, "balancer.json", "control.token", "fabric.token", "Pulumi.lab.yaml")
 

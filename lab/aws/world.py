@@ -12,6 +12,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -22,8 +23,10 @@ from moto.backends import get_backend
 from moto.core.base_backend import BackendDict
 
 from lab.aws import (
+    backup_plans,
     buckets,
     commands,
+    containers,
     database_snapshots,
     databases,
     disturbances,
@@ -35,6 +38,7 @@ from lab.aws import (
     policies,
     progress,
     scaling,
+    schedules,
     snapshots,
     targets,
     templates,
@@ -82,6 +86,7 @@ class AwsWorld:
         access_key: the only access key accepted; None accepts all.
         tick: seconds between two looks at the clock from a thread; None when every request is enough.
         reuse_addresses: give a terminated instance's address to the next one, as a small subnet does.
+        tasks: directory of ECS tasks, which then run as local processes; None leaves ECS as moto has it.
     """
 
     def __init__(
@@ -96,6 +101,7 @@ class AwsWorld:
         access_key: str | None = None,
         tick: float | None = None,
         reuse_addresses: bool = False,
+        tasks: Path | None = None,
         port: int = 0,
     ) -> None:
         self.machines = machines
@@ -118,6 +124,9 @@ class AwsWorld:
         self.databases = databases.DatabaseInstances(self)
         self.database_snapshots = database_snapshots.DatabaseSnapshots(self)
         self.disturbances = disturbances.Disturbances(self)
+        self.schedules = schedules.Schedules(self)
+        self.containers = containers.Containers(self, tasks or Path(), access_key or ACCESS_KEY, SECRET_KEY)
+        self._tasks = tasks
         self._tick = tick
         self._port = port
         self._access_key = access_key
@@ -149,8 +158,12 @@ class AwsWorld:
             databases,
             database_snapshots,
             disturbances,
+            backup_plans,
+            schedules,
         ):
             part.install(self, self._patches)
+        if self._tasks is not None:
+            containers.install(self, self._patches, self.containers)
         gateway = Gateway(
             dispatcher(),
             lock=self.lock,
@@ -175,6 +188,7 @@ class AwsWorld:
         if self._server is not None:
             self._server.stop()
         self.commands.close()
+        self.containers.close()
         self._patches.undo()
         BackendDict.reset()
         _alive.release()
@@ -238,3 +252,5 @@ class AwsWorld:
         self.disturbances.advance(now)
         self.scaling.advance(now)
         self.commands.advance(now)
+        self.schedules.advance(now)
+        self.containers.advance(now)

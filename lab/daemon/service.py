@@ -120,6 +120,7 @@ class Daemon:
             storage=self.storage,
             access_key=self.record.access_key,
             tick=TICK,
+            tasks=self.directory / "tasks",
         )
         self._stack.enter_context(self.world)
         self._opened(self.machines)

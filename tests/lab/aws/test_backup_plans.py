@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from lab.aws import backup_plans
-from lab.aws.patches import Patches
 from lab.aws.world import AwsWorld
 
 RULE = {"RuleName": "daily", "TargetBackupVaultName": "vault"}
@@ -22,10 +19,8 @@ SELECTION = {
 
 
 @pytest.fixture
-def backup(world: AwsWorld) -> Iterator[Any]:
-    with Patches() as patches:
-        backup_plans.install(world, patches)
-        yield world.client("backup")
+def backup(world: AwsWorld) -> Any:
+    return world.client("backup")
 
 
 @pytest.fixture

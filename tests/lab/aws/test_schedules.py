@@ -11,14 +11,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from lab.aws.containers import Containers
-from lab.aws.containers import install as install_containers
-from lab.aws.patches import Patches
 from lab.aws.plain import PlainMachines
 from lab.aws.ports import Call, ManualClock, NoFaults, Reply
-from lab.aws.schedules import Schedules
-from lab.aws.schedules import install as install_schedules
-from lab.aws.world import ACCESS_KEY, SECRET_KEY, AwsWorld
+from lab.aws.world import AwsWorld
 
 HOUR = 3600.0
 WRITES = 'printf \'%s \' "$GREETING" "$PASSWORD" "$AWS_ENDPOINT_URL" "${BBDC_CLUSTER:-none}"; exit 3'
@@ -40,10 +35,9 @@ class Refusals(NoFaults):
 class Timer:
     """A world with a scheduler that fires."""
 
-    def __init__(self, world: AwsWorld, clock: ManualClock, faults: Refusals, directory: Path) -> None:
+    def __init__(self, world: AwsWorld, clock: ManualClock, faults: Refusals) -> None:
         self.world, self.clock, self.faults = world, clock, faults
-        self.containers = Containers(world, directory, ACCESS_KEY, SECRET_KEY)
-        self.schedules = Schedules(world)
+        self.containers, self.schedules = world.containers, world.schedules
         self.queue = str(world.client("sqs").create_queue(QueueName="letters")["QueueUrl"])
         self.cluster = str(world.client("ecs").create_cluster(clusterName="backups")["cluster"]["clusterArn"])
 
@@ -134,12 +128,8 @@ def timer(tmp_path: Path) -> Iterator[Timer]:
     clock, faults = ManualClock(), Refusals()
     clock.advance(-(clock.now() % HOUR) + HOUR)
     machines = PlainMachines(tmp_path / "machines", clock)
-    with AwsWorld(machines, clock=clock, faults=faults, probe=machines.probe) as world, Patches() as patches:
-        timer = Timer(world, clock, faults, tmp_path / "tasks")
-        install_containers(world, patches, timer.containers)
-        install_schedules(world, patches)
-        yield timer
-        timer.containers.close()
+    with AwsWorld(machines, clock=clock, faults=faults, probe=machines.probe, tasks=tmp_path / "tasks") as world:
+        yield Timer(world, clock, faults)
 
 
 def test_a_schedule_fires_when_it_is_due_and_not_before(timer: Timer) -> None:

@@ -5,8 +5,6 @@ import sys
 import tempfile
 from pathlib import Path
 
-from lab.aws import backup_plans
-from lab.aws.patches import Patches
 from lab.aws.plain import PlainMachines
 from lab.aws.world import ACCESS_KEY, REGION, SECRET_KEY, AwsWorld, RealClock
 from lab.pulumi.aws.server import serve
@@ -16,8 +14,7 @@ def main() -> None:
     clock = RealClock()
     with tempfile.TemporaryDirectory() as directory:
         machines = PlainMachines(Path(directory), clock)
-        with AwsWorld(machines, clock=clock, probe=machines.probe, tick=0.2) as world, Patches() as patches:
-            backup_plans.install(world, patches)
+        with AwsWorld(machines, clock=clock, probe=machines.probe, tick=0.2) as world:
             provider = serve(endpoint=world.url, region=REGION, access_key=ACCESS_KEY, secret_key=SECRET_KEY)
             sys.stdout.write(json.dumps({"endpoint": world.url, "port": provider.port}) + "\n")
             sys.stdout.flush()
