@@ -1,4 +1,4 @@
-"""Named faults of a lab: what each does, with which parameters, and the book of those switched on.
+"""Named faults of a lab: the book of those switched on (lab.fault_kinds says what each does).
 
 A fault with ``times`` is used up after so many uses; one without stays until it is cleared. ``instance`` names a
 machine; ``any`` (the default) lets the seed choose among those that run, or means every machine where the fault waits
@@ -9,73 +9,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from random import Random
 from typing import Any, Protocol
 
 from lab.aws.ports import Call, Reply
-
-ANY = "any"
-
-
-class NoSuchFault(ValueError):
-    """The fault or one of its parameters does not exist, or it cannot be applied now."""
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """One line of the catalogue.
-
-    Attributes:
-        meaning: what happens.
-        params: parameters with their defaults; the type of the default is the type of the value.
-        times: uses unless told otherwise; None for until cleared.
-        cluster: the fault of lab.bitbucket.faults that acts it out; empty where the lab does it itself.
-    """
-
-    meaning: str
-    params: Mapping[str, Any] = field(default_factory=dict)
-    times: int | None = None
-    cluster: str = ""
-
-
-CATALOGUE: Mapping[str, Kind] = {
-    "crash": Kind("a node's process is killed", {"instance": ANY}),
-    "slow": Kind("a node answers late", {"instance": ANY, "seconds": 1.0}, cluster="slow"),
-    "silent": Kind("a live node does not answer its peers: null in /rest/zdu", {"instance": ANY}, cluster="silent"),
-    "throttled": Kind(
-        "calls are refused: too many (service: autoscaling, ec2, elasticloadbalancing, ssm, monitoring, bitbucket, *)",
-        {"service": "*", "action": "*", "chance": 1.0},
-        times=3,
-    ),
-    "error": Kind("calls fail with an internal error of the service", {"service": "*", "action": "*"}, times=1),
-    "lost-reply": Kind(
-        "a call is carried out and its answer never arrives (service as for throttled)",
-        {"service": "*", "action": "*"},
-        times=1,
-    ),
-    "never-joins": Kind("the next node stays STARTING for ever", times=1, cluster="never_joins"),
-    "alone": Kind("the next node finds nobody and runs alone on the shared database", times=1, cluster="alone"),
-    "boot-error": Kind("the next node comes up in ERROR", times=1, cluster="boot_error"),
-    "wedged-drain": Kind("a graceful stop never gets past DRAINING", {"instance": ANY}, 1, cluster="wedged_drain"),
-    "disk-full": Kind("the next machine cannot install Bitbucket: its disk is full", times=1),
-    "az-loss": Kind("every machine of a zone loses power, and none can be launched there", {"zone": "eu-west-1a"}),
-    "stop-hangs": Kind("systemctl stop does nothing until its time-out", {"instance": ANY}),
-    "agent-lost": Kind("the SSM agent of a machine is not connected", {"instance": "*"}),
-    "launch-fails": Kind("a launch finds no capacity", {"zone": "*"}, times=1),
-    "snapshot-fails": Kind("a volume snapshot ends in the state error", times=1),
-    "snapshot-quota": Kind(
-        "snapshots of volumes and databases are refused: the account's limit is reached (limit: total, concurrent)",
-        {"limit": "total"},
-    ),
-    "snapshot-slow": Kind("snapshots take longer", {"seconds": 60.0}),
-    "database-snapshot-fails": Kind("a database snapshot ends in the status failed", times=1),
-    "database-busy": Kind(
-        "every available database is in another state for a while", {"state": "backing-up", "seconds": 10.0}
-    ),
-    "kms-denied": Kind("an encryption key cannot be used for a copy or a restored volume", times=1),
-    "status-maintenance": Kind("somebody has locked Bitbucket: /status says MAINTENANCE with code 200"),
-}
+from lab.fault_kinds import ANY, CATALOGUE, NoSuchFault, check, on_cluster
 
 CAPACITY = (
     "We currently do not have sufficient capacity in the Availability Zone you requested ({zone}). "
@@ -112,6 +51,8 @@ class Fault:
     params: dict[str, Any]
     left: int | None
     uses: int = 0
+    number: int | None = None
+    """Its number on the cluster, when the cluster acts it out."""
 
     def wire(self) -> dict[str, Any]:
         """Return it as ``bbdc lab fault list --json`` shows it."""
@@ -137,16 +78,16 @@ class Hands(Protocol):
         """Cut the power of a whole zone."""
         ...
 
-    def cluster_fault(self, name: str, instance: str, times: int | None, **params: Any) -> None:
-        """Switch a fault of the cluster on."""
+    def cluster_fault(self, name: str, instance: str, times: int | None, **params: Any) -> int:
+        """Switch a fault of the cluster on; return its number there."""
         ...
 
-    def clear_cluster_fault(self, name: str) -> None:
+    def clear_cluster_fault(self, number: int) -> None:
         """Switch it off."""
         ...
 
-    def cluster_faults(self) -> Mapping[tuple[str, str], int | None]:
-        """Return what the cluster still acts out: (its name, machine) -> uses left, None for until cleared."""
+    def cluster_faults(self) -> Mapping[int, int | None]:
+        """Return what the cluster still acts out: number -> uses left, None for until cleared."""
         ...
 
     def lock(self, *, locked: bool) -> None:
@@ -179,20 +120,11 @@ class FaultBook:
         Raises:
             NoSuchFault: the name or a parameter is unknown, or there is no machine to apply it to.
         """
-        kind = CATALOGUE.get(name)
-        if kind is None:
-            raise NoSuchFault(f"no fault is called {name!r}; there are: {', '.join(CATALOGUE)}")
-        unknown = sorted(set(given) - set(kind.params))
-        if unknown:
-            has = ", ".join(kind.params) or "none"
-            raise NoSuchFault(f"fault {name} has no parameter {', '.join(unknown)}; it has: {has}")
-        params = {key: type(default)(given.get(key, default)) for key, default in kind.params.items()}
-        if name == "snapshot-quota" and params["limit"] not in ("total", "concurrent"):
-            raise NoSuchFault(f"fault {name} knows the limits total and concurrent, not {params['limit']!r}")
+        params = check(name, given)
         if params.get("instance") == ANY and self.hands is not None:
             params["instance"] = self._choose(name)
-        fault = Fault(name, params, times if times is not None else kind.times)
-        self._begin(kind, fault)  # without the guard: machines ask this book while they hold theirs
+        fault = Fault(name, params, times if times is not None else CATALOGUE[name].times)
+        self._begin(fault)  # without the guard: machines ask this book while they hold theirs
         if name not in AT_ONCE:
             with self._guard:
                 self._on.append(fault)
@@ -268,14 +200,13 @@ class FaultBook:
         """Take over how often faults of the cluster may still strike; used up there is used up here."""
         if self.hands is None:
             return
+        with self._guard:
+            ours = {one.number: one for one in self._on if one.number is not None}
         acted = self.hands.cluster_faults()
         with self._guard:
-            for fault in [one for one in self._on if _cluster_name(one)]:
-                key = (_cluster_name(fault), str(fault.params.get("instance", "*")))
-                if key in acted:
-                    fault.left = acted[key]
-                else:
-                    self._on.remove(fault)
+            for number, fault in ours.items():
+                fault.left = acted.get(number, fault.left)
+            self._on = [one for one in self._on if one.number in acted or one.number not in ours]
 
     def _choose(self, name: str) -> str:
         running = sorted(self.hands.running()) if self.hands is not None else []
@@ -304,40 +235,23 @@ class FaultBook:
                     self._on.remove(fault)
             return True
 
-    def _begin(self, kind: Kind, fault: Fault) -> None:
-        hands, params = self.hands, dict(fault.params)
-        if hands is None:
+    def _begin(self, fault: Fault) -> None:
+        if self.hands is None:
             return
-        instance = params.pop("instance", "*")
-        cluster = _cluster_name(fault)
-        if cluster:
-            more = params if kind.cluster else _BITBUCKET[fault.name][1]
-            hands.cluster_fault(cluster, instance, fault.left, **more)
+        acted = on_cluster(fault.name, fault.params)
+        if acted:
+            name, told = acted
+            fault.number = self.hands.cluster_fault(name, fault.params.get("instance", "*"), fault.left, **told)
         elif fault.name in _HANDS:
-            _HANDS[fault.name](hands, fault, True)
+            _HANDS[fault.name](self.hands, fault, True)
 
     def _end(self, fault: Fault) -> None:
         if self.hands is None:
             return
-        cluster = _cluster_name(fault)
-        if cluster:
-            self.hands.clear_cluster_fault(cluster)
+        if fault.number is not None:
+            self.hands.clear_cluster_fault(fault.number)
         elif fault.name in _HANDS:
             _HANDS[fault.name](self.hands, fault, False)
-
-
-_BITBUCKET: Mapping[str, tuple[str, dict[str, Any]]] = {
-    "throttled": ("http_error", {"status": 429, "path": "/rest/", "retry_after": 1}),
-    "error": ("http_error", {"status": 500, "path": "/rest/"}),
-    "lost-reply": ("lost_reply", {"path": "/rest/zdu", "method": "POST"}),
-}
-
-
-def _cluster_name(fault: Fault) -> str:
-    """Return the fault of the cluster that acts this one out; empty when the lab does it itself."""
-    if fault.params.get("service") == "bitbucket":
-        return _BITBUCKET[fault.name][0]
-    return CATALOGUE[fault.name].cluster
 
 
 def _crash(hands: Hands, fault: Fault, on: bool) -> None:  # noqa: FBT001 - called through the table below

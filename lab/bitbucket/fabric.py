@@ -156,6 +156,11 @@ class Fabric:
         with self._guard:
             return self.cluster.faults.clear(name)
 
+    def clear_fault(self, uid: int) -> bool:
+        """Switch one fault off by its number; False when it was over."""
+        with self._guard:
+            return self.cluster.faults.clear_uid(uid)
+
     def faults(self) -> list[Json]:
         """Return the faults that are switched on."""
         with self._guard:

@@ -141,6 +141,13 @@ class FaultBook:
         gone = list(self._on) if name is None else [name]
         return sum(len(self._on.pop(each, ())) for each in gone)
 
+    def clear_uid(self, uid: int) -> bool:
+        """Switch the fault with this number off; False when it is off or used up."""
+        switched = next((one for one in self._all() if one.fault.uid == uid), None)
+        if switched is not None:
+            self._drop(switched)
+        return switched is not None
+
     def of_node(self, *names: str) -> list[Json]:
         """Return the faults that the node's own process has to act out."""
         return [
@@ -152,7 +159,8 @@ class FaultBook:
     def to_json(self) -> list[Json]:
         """Return all that is switched on."""
         return [
-            {"name": s.fault.name, "node": s.fault.node, "params": s.fault.params, "left": s.left} for s in self._all()
+            {"uid": s.fault.uid, "name": s.fault.name, "node": s.fault.node, "params": s.fault.params, "left": s.left}
+            for s in self._all()
         ]
 
     def _all(self) -> Iterator[_Switched]:
@@ -169,7 +177,10 @@ class FaultBook:
             return
         switched.left -= 1
         if switched.left <= 0:
-            several = self._on[switched.fault.name]
-            several.remove(switched)
-            if not several:
-                del self._on[switched.fault.name]
+            self._drop(switched)
+
+    def _drop(self, switched: _Switched) -> None:
+        several = self._on[switched.fault.name]
+        several.remove(switched)
+        if not several:
+            del self._on[switched.fault.name]

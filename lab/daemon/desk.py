@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from werkzeug.wrappers import Request
 
 from lab.daemon.control import WAIT_AT_MOST, Handler, Refusal
-from lab.faults import CATALOGUE, NoSuchFault
+from lab.fault_kinds import CATALOGUE, NoSuchFault
 from lab.machines import Machine
 from lab.state import ProcessId
 

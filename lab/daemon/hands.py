@@ -11,7 +11,7 @@ from lab.aws.world import AwsWorld
 from lab.bitbucket.fabric import Fabric
 from lab.bitbucket.faults import CATALOGUE
 from lab.bitbucket.records import WorldRefused
-from lab.faults import NoSuchFault
+from lab.fault_kinds import NoSuchFault
 from lab.machines import UP, ProcessMachines
 
 PATIENCE = 3.0
@@ -57,14 +57,15 @@ class DaemonHands:
             if machine.spec.zone == zone and machine.power == UP and machine.spec.role == "node":
                 self.machines.cut_power(instance)
 
-    def cluster_fault(self, name: str, instance: str, times: int | None, **params: Any) -> None:
-        """Switch a fault of the cluster on."""
+    def cluster_fault(self, name: str, instance: str, times: int | None, **params: Any) -> int:
+        """Switch a fault of the cluster on; return its number there."""
         try:
-            self.fabric.fault(name, node=instance, times=times, **params)
+            fault = self.fabric.fault(name, node=instance, times=times, **params)
         except WorldRefused as error:
             raise NoSuchFault(str(error)) from error
         if CATALOGUE[name].where == "node":
             self._wait_until_known()
+        return fault.uid
 
     def _wait_until_known(self) -> None:
         """Nodes hear of a fault with their next heartbeat: wait until each has sent one since now."""
@@ -75,13 +76,13 @@ class DaemonHands:
                 return
             time.sleep(POLL)
 
-    def clear_cluster_fault(self, name: str) -> None:
+    def clear_cluster_fault(self, number: int) -> None:
         """Switch it off."""
-        self.fabric.clear_faults(name)
+        self.fabric.clear_fault(number)
 
-    def cluster_faults(self) -> dict[tuple[str, str], int | None]:
-        """Return what the cluster still acts out."""
-        return {(line["name"], line["node"]): line["left"] for line in self.fabric.faults()}
+    def cluster_faults(self) -> dict[int, int | None]:
+        """Return what the cluster still acts out, by number, with the uses that are left."""
+        return {line["uid"]: line["left"] for line in self.fabric.faults()}
 
     def lock(self, *, locked: bool) -> None:
         """Lock Bitbucket for maintenance as an administrator would, or unlock it."""
