@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from lab.azure.world import AzureWorld
 
 ACTIONS = {"GET": "read", "HEAD": "read", "PUT": "write", "PATCH": "write", "DELETE": "delete"}
+LOCK = "Microsoft.Authorization/locks"
 _VERSION = re.compile(r"\d{4}-\d{2}-\d{2}(-preview|-privatepreview)?")
 _OPERATION = re.compile(
     r"/subscriptions/[^/]+/providers/[^/]+/locations/[^/]+/operations/([0-9a-f-]{36})$", re.IGNORECASE
@@ -46,6 +47,7 @@ class Arm:
             return groups.answer(self.world, target, request)
         if target.group and target.group.lower() not in self.world.groups:
             raise errors.group_not_found(target.group)
+        self._check_locks(target, request.method)
         kind = self._kind(target, request.method)
         _check_version(kind, version)
         handler = _HANDLERS[request.method] if target.is_resource else _COLLECTIONS.get(request.method)
@@ -84,6 +86,19 @@ class Arm:
             )
             raise ArmError(403, "AuthorizationFailed", message)
 
+    def _check_locks(self, target: paths.Target, method: str) -> None:
+        """Refuse what a management lock on the scope forbids."""
+        for lock in self.world.resources.of(LOCK) if method != "GET" and target.kind.lower() != LOCK.lower() else ():
+            level, scope = lock.properties.get("level"), lock.target.scope
+            inside = f"{paths.key(target.path)}/".startswith(f"{paths.key(scope)}/")
+            if inside and (level == "ReadOnly" or (level == "CanNotDelete" and method == "DELETE")):
+                verb = "delete" if method == "DELETE" else "write"
+                message = (
+                    f"The scope '{target.path}' cannot perform {verb} operation because following scope(s) are locked: "
+                    f"'{scope}'. Please remove the lock and try again."
+                )
+                raise errors.conflict(message, "ScopeLocked")
+
     def _kind(self, target: paths.Target, method: str) -> Kind:
         if target.is_resource:
             return self.world.kind(target.kind)
@@ -121,6 +136,8 @@ class Arm:
             raise ArmError(404, "ParentResourceNotFound", message)
 
     def _begin_change(self, kind: Kind, change: Change, document: Json) -> Answer:
+        if kind.supersedes:
+            self._supersede(change.target)
         resource = change.old or Resource(change.target, {})
         resource.document = document
         resource.state = "Creating" if change.old is None else "Updating"
@@ -141,6 +158,15 @@ class Arm:
                 raise operation.error
             return Answer(status, body, {"ETag": resource.etag})
         return Answer(status, body, self._headers(operation, change.request, location=status == 202))
+
+    def _supersede(self, target: paths.Target) -> None:
+        """Cancel the change of a resource that is under way."""
+        for operation in self.world.operations.going:
+            if paths.key(operation.place) == paths.key(target.path):
+                message = f"Operation {operation.id} was canceled and superseded by another operation."
+                details = [{"code": "CanceledAndSupersededDueToAnotherOperation", "message": message}]
+                error = ArmError(409, "Canceled", "Operation was canceled.", details=details)
+                operation.cancel(self.world.clock.now(), error)
 
     def _delete(self, kind: Kind, target: paths.Target, request: Request) -> Answer:
         resource = self.world.resources.find(target.path)
@@ -165,6 +191,9 @@ class Arm:
     # --- collections and actions ---------------------------------------------------------------------------------
 
     def _list(self, kind: Kind, target: paths.Target, request: Request) -> Answer:
+        whole = kind.listing(target, request)
+        if whole is not None:
+            return Answer(200, whole)
         if target.names:
             owner = self.world.resources.get(target.up().path)
             view = self.world.kind(owner.target.kind).read(owner, target.types[-1], request)

@@ -4,7 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from lab.azure import disks, instances, models, restore_points, snapshots, subnets
+from lab.azure import (
+    accounts,
+    balancers,
+    database_backups,
+    databases,
+    disks,
+    gateways,
+    instances,
+    metrics,
+    models,
+    restore_points,
+    snapshots,
+    subnets,
+    vaults,
+)
 from lab.azure.kinds import Kind, Statuses
 from lab.azure.scale_sets import ScaleSets
 from lab.azure.set_machines import SetMachines
@@ -20,9 +34,22 @@ KINDS: Mapping[str, type[Kind]] = {
     subnets.NETWORK: subnets.Networks,
     subnets.SUBNET: subnets.Subnets,
     subnets.CARD: subnets.Cards,
+    gateways.GATEWAY: gateways.Gateways,
+    balancers.BALANCER: balancers.Balancers,
+    balancers.POOL: balancers.Pools,
+    databases.SERVER: databases.Servers,
+    database_backups.BACKUP: database_backups.Backups,
+    metrics.METRICS: metrics.Metrics,
+    vaults.VAULT: vaults.Vaults,
+    vaults.SECRET: vaults.Secrets,
+    accounts.ACCOUNT: accounts.Accounts,
+    accounts.SERVICE: accounts.Services,
+    accounts.CONTAINER: accounts.Containers,
 }
 STATUSES: Mapping[str, Statuses] = {
     disks.DISK: disks.STATUSES,
     disks.SNAPSHOT: disks.STATUSES,
+    databases.SERVER: databases.STATUSES,
+    database_backups.BACKUP: databases.STATUSES,
 }
 """First statuses where they are not the usual ones."""

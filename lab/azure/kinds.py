@@ -82,6 +82,8 @@ class Kind:
     """Whether a PUT has happened once it is answered."""
     busy: ClassVar[str] = "Conflict"
     """Code with which a change is refused while another one is under way."""
+    supersedes: ClassVar[bool] = False
+    """Whether a PUT cancels the one that is under way."""
     hidden: ClassVar[tuple[tuple[str, ...], ...]] = ()
     """Paths in the document that are never shown, and kept when a PUT leaves them out."""
 
@@ -145,6 +147,10 @@ class Kind:
 
     def read(self, resource: Resource, view: str, request: Request) -> Json | None:  # noqa: ARG002 - the plain kind has no views
         """Return a view of a resource, such as instanceView; None when it is an ordinary collection."""
+        return None
+
+    def listing(self, target: Target, request: Request) -> Json | None:  # noqa: ARG002 - for kinds that only tell
+        """Return what stands in the place of a collection; None for an ordinary one."""
         return None
 
     def act(self, act: Act) -> Steps:

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from lab.azure import errors
+from lab.azure.inline import NETWORK_VERSIONS, Parent
 from lab.azure.kinds import Change, Kind
 from lab.azure.messages import Json
-from lab.azure.operations import Steps
-from lab.azure.paths import key, parse
+from lab.azure.paths import key
 from lab.azure.resources import Resource
 
 if TYPE_CHECKING:
     from lab.azure.world import AzureWorld
 
-NETWORK_VERSIONS = ("2015-05-01", "2026-03-01")
 NETWORK, SUBNET, CARD = (
     "Microsoft.Network/virtualNetworks",
     "Microsoft.Network/virtualNetworks/subnets",
@@ -28,40 +27,10 @@ RESERVED = 4
 
 
 @dataclass(slots=True)
-class Networks(Kind):
+class Networks(Parent):
     """Virtual networks; subnets in their documents are resources of their own."""
 
-    versions: ClassVar[tuple[str, str]] = NETWORK_VERSIONS
-    located: ClassVar[bool] = True
-    tagged_body: ClassVar[bool] = True
-    busy: ClassVar[str] = "AnotherOperationInProgress"
-
-    def apply(self, resource: Resource, change: Change) -> Steps:  # noqa: ARG002 - the document says it all
-        """Make the subnets that the document names, and drop the others."""
-        wanted = resource.properties.pop("subnets", None)
-        yield from self._subnets(resource, wanted) if wanted is not None else ()
-        return None
-
-    def _subnets(self, resource: Resource, wanted: list[Json]) -> Steps:
-        names = {str(line["name"]).lower() for line in wanted}
-        for old in self.world.resources.below(f"{resource.id}/subnets"):
-            if old.name.lower() not in names:
-                self.world.kind(SUBNET).check_removal(old)
-                self.world.resources.remove(old)
-        for line in wanted:
-            identity = f"{resource.id}/subnets/{line['name']}"
-            subnet = self.world.resources.find(identity) or Resource(parse(identity), {})
-            subnet.document = {"properties": dict(line.get("properties") or {})}
-            self.world.resources.put(subnet)
-        yield self.world.after(self.world.timings.network)
-        return None
-
-    def show(self, resource: Resource, query: Mapping[str, str]) -> Json:
-        """Return the network with its subnets."""
-        found = Kind.show(self, resource, query)
-        inside = self.world.resources.below(f"{resource.id}/subnets")
-        found["properties"]["subnets"] = [self.world.kind(SUBNET).show(one, {}) for one in inside]
-        return found
+    inline: ClassVar[str] = "subnets"
 
 
 @dataclass(slots=True)

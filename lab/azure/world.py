@@ -13,8 +13,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from lab.azure import catalogue, certificates
+from lab.azure import blob_answers, blobs, catalogue, certificates
 from lab.azure.arm import Arm, call_of
+from lab.azure.backends import Backends
+from lab.azure.blobs import Blobs
 from lab.azure.commands import Commands
 from lab.azure.disturbances import Disturbances
 from lab.azure.gateway import Gateway
@@ -23,6 +25,7 @@ from lab.azure.identities import MANAGEMENT, Identities, Principal
 from lab.azure.instances import Instances
 from lab.azure.kinds import Kind, Statuses
 from lab.azure.messages import Answer, Request
+from lab.azure.metrics import Figures
 from lab.azure.operations import Condition, Operations
 from lab.azure.ports import Clock, Faults, Machines, NoFaults, NoStorage, Storage, SystemClock, Timings
 from lab.azure.resources import Resources
@@ -102,6 +105,9 @@ class AzureWorld:
         self.disturbances = Disturbances()
         self.instances = Instances(self)
         self.commands = Commands(self)
+        self.backends = Backends(self)
+        self.figures = Figures(self)
+        self.blobs = Blobs(self)
         self._kinds: dict[str, Kind] = {}
         self._install()
         self._arm = Arm(self)
@@ -125,6 +131,7 @@ class AzureWorld:
         self.certificates = certificates.issue(self.directory)
         self._server = Server(self.certificates.context())
         self._url = self._server.listen(Gateway(self, self._answer, call_of), self._port)
+        self.blobs.url = self._server.listen(Gateway(self, self.blobs.answer, blobs.call_of, blob_answers.render))
         if self._tick is not None:
             self._ticker.start()
         return self
@@ -201,7 +208,9 @@ class AzureWorld:
 
     def advance(self) -> None:
         """Let everything catch up with the clock; hold ``lock``."""
-        self.operations.advance(self.clock.now())
+        now = self.clock.now()
+        self.operations.advance(now)
+        self.backends.advance(now)
 
     def _answer(self, request: Request) -> Answer:
         signed_in = self.identities.answer(request)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from lab.aws.plain import PlainMachines
 from lab.azure.clients import Clients
 from lab.azure.ports import ManualClock
 from lab.azure.world import GROUP, AzureWorld
+from lab.data.storage import DirectoryStorage
 
 WAIT = {"polling_interval": 1}
 """For operations that a test waits for. The SDKs poll in a thread of their own, which moves the virtual clock: a test
@@ -29,6 +31,7 @@ class Estate:
     clients: Clients
     clock: ManualClock
     machines: PlainMachines
+    storage: DirectoryStorage
     subnet: str = ""
 
     def network(self, prefix: str = "10.0.0.0/24") -> str:
@@ -86,6 +89,15 @@ class Estate:
         inner = {"creationData": {"createOption": "Empty"}, "diskSizeGB": 8} | properties
         body = {"location": "westeurope", "zones": ["1"], "properties": inner}
         return self.clients.compute.disks.begin_create_or_update(GROUP, name, body, **WAIT).result()
+
+    def find(self, kind: str, name: str) -> Any:
+        """Return a resource of the world, with what its kind knows of it."""
+        place = f"/subscriptions/{self.world.subscription}/resourceGroups/{GROUP}/providers/{kind}/{name}"
+        return self.world.resources.get(place)
+
+    def content(self, disk: str) -> Path:
+        """Return the directory that a disk's content is in."""
+        return self.storage.volumes.path(self.find("Microsoft.Compute/disks", disk).own.name)
 
     def file_server(self, name: str = "files", disks: tuple[str, ...] = ("home", "mesh")) -> Any:
         """A file server with data disks, made before it."""

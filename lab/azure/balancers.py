@@ -1,0 +1,62 @@
+"""Load balancers of the fourth layer, as for Git over SSH: pools of addresses, each a resource of its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from lab.azure.inline import BUSY, NETWORK_VERSIONS, Parent, name_children
+from lab.azure.kinds import Change, Kind
+from lab.azure.messages import Json
+from lab.azure.operations import Steps
+from lab.azure.resources import Resource
+
+BALANCER = "Microsoft.Network/loadBalancers"
+POOL = "Microsoft.Network/loadBalancers/backendAddressPools"
+LISTS = ("frontendIPConfigurations", "loadBalancingRules", "probes", "inboundNatRules", "outboundRules")
+IDLE = 240.0
+"""Seconds for which flows to a removed address go on: the idle time-out of a rule."""
+
+
+@dataclass(slots=True)
+class Balancers(Parent):
+    """Load balancers."""
+
+    inline: ClassVar[str] = "backendAddressPools"
+    synchronous: ClassVar[bool] = False
+
+    def accept(self, change: Change) -> Json:
+        """Give its parts their ids."""
+        document = Kind.accept(self, change)
+        name_children(change.target.path, document.setdefault("properties", {}), LISTS)
+        return document
+
+    def remove(self, resource: Resource) -> Steps:
+        """Take its pools away."""
+        self.world.backends.forget(resource.id)
+        yield self.world.after(self.world.timings.network)
+        return None
+
+
+@dataclass(slots=True)
+class Pools(Kind):
+    """Backend pools by address."""
+
+    versions: ClassVar[tuple[str, str]] = NETWORK_VERSIONS
+    tagged_body: ClassVar[bool] = True
+    synchronous: ClassVar[bool] = False
+    busy: ClassVar[str] = BUSY
+
+    def apply(self, resource: Resource, change: Change) -> Steps:  # noqa: ARG002 - the document says it all
+        """Take the addresses over."""
+        yield self.world.after(self.world.timings.network)
+        lines = resource.properties.get("loadBalancerBackendAddresses") or []
+        addresses = [str(line["properties"]["ipAddress"]) for line in lines]
+        self.world.backends.take_over(resource.id, addresses, IDLE)
+        return None
+
+    def remove(self, resource: Resource) -> Steps:
+        """Let everything drain."""
+        self.world.backends.take_over(resource.id, [], IDLE)
+        yield self.world.after(self.world.timings.network)
+        return None
