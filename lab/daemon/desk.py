@@ -10,7 +10,7 @@ from werkzeug.wrappers import Request
 
 from lab.daemon.control import WAIT_AT_MOST, Handler, Refusal
 from lab.fault_kinds import CATALOGUE, NoSuchFault
-from lab.machines import Machine
+from lab.machine import Machine
 from lab.state import ProcessId
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ from lab.bitbucket.fabric import Fabric
 from lab.bitbucket.faults import CATALOGUE
 from lab.bitbucket.records import WorldRefused
 from lab.fault_kinds import NoSuchFault
-from lab.machines import UP, ProcessMachines
+from lab.machine import UP
+from lab.machines import ProcessMachines
 
 PATIENCE = 3.0
 """Seconds to wait for heartbeats; a node that sends none for longer counts as crashed."""

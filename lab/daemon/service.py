@@ -33,7 +33,8 @@ from lab.data.databases import FILE
 from lab.data.storage import SEED, DirectoryStorage
 from lab.faults import FaultBook
 from lab.files import write_json, write_private
-from lab.machines import ProcessMachines, Site, node_command
+from lab.machine import OperatingSystem, Site, node_command
+from lab.machines import ProcessMachines
 from lab.pulumi.aws.server import serve
 from lab.state import Options, ProcessId, Record
 from lab.unit import Unit
@@ -228,13 +229,13 @@ class Daemon:
             grace=self.options.drain,
             stop_timeout=self.options.drain + 15,
         )
-        return ProcessMachines(site, node_command)
+        return ProcessMachines(OperatingSystem(site, node_command))
 
     def _connect(self) -> None:
         """Let faults reach the machines, and every part tell what happens."""
         self.book.hands = DaemonHands(self.machines, self.fabric, self.world)
-        self.machines.disk_full = self.book.disk_full
-        self.machines.disks = self.storage
+        self.machines.system.disk_full = self.book.disk_full
+        self.machines.system.disks = self.storage
         self.storage.changed = self.machines.remount
         self.storage.writers = lambda: [*self.machines.pids().values(), *self.world.commands.pids()]
         self.machines.listener = self._machine_event

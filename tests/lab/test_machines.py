@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from lab.aws.ports import MachineSpec
-from lab.machines import ProcessMachines, Site
+from lab.machine import OperatingSystem, Site
+from lab.machines import ProcessMachines
 
 NODE = """
 import json, signal, sys, time
@@ -44,7 +45,8 @@ class Watched:
             stop_timeout=0.5,
         )
         self.told: list[tuple[str, str]] = []
-        self.machines = ProcessMachines(site, lambda path: [sys.executable, str(script), str(path)], self._hear)
+        system = OperatingSystem(site, lambda path: [sys.executable, str(script), str(path)])
+        self.machines = ProcessMachines(system, self._hear)
 
     def _hear(self, event: str, details: dict[str, Any]) -> None:
         self.told.append((event, details["instance"]))
@@ -99,7 +101,7 @@ def test_user_data_without_a_version_installs_nothing(watched: Watched, version:
 
 
 def test_a_full_disk_installs_nothing(watched: Watched) -> None:
-    watched.machines.disk_full = lambda _instance: True
+    watched.machines.system.disk_full = lambda _instance: True
     watched.launch()
     until(lambda: ("install-failed", "i-1") in watched.told)
     assert watched.machines.known["i-1"].trouble == "No space left on device"

@@ -14,7 +14,8 @@ import pytest
 
 from lab.aws.ports import MachineSpec
 from lab.data.storage import DirectoryStorage
-from lab.machines import ProcessMachines, Site
+from lab.machine import OperatingSystem, Site
+from lab.machines import ProcessMachines
 
 pytestmark = pytest.mark.lab
 NODE = """
@@ -40,9 +41,10 @@ class Rig:
             database=root / "seed" / "db" / "bitbucket.sqlite", power_on=0.05, power_off=0.5, stop_timeout=1.0,
             mount_patience=patience,
         )  # fmt: skip
-        self.machines = ProcessMachines(site, lambda path: [sys.executable, str(root / "node.py"), str(path)])
+        system = OperatingSystem(site, lambda path: [sys.executable, str(root / "node.py"), str(path)])
+        self.machines = ProcessMachines(system)
         self.storage = DirectoryStorage(root, changed=self.machines.remount)
-        self.machines.disks = self.storage
+        self.machines.system.disks = self.storage
 
     def launch(self, identity: str, role: str, address: str = "127.9.0.4", lines: str = "") -> None:
         tags = {"bitbucket-dc:role": role}
