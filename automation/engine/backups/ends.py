@@ -13,7 +13,7 @@ class InvalidSet(BbdcError):
 
 
 class LeftPending(BbdcError):
-    """The operator left while the cloud was still completing the set; nobody is locked out."""
+    """The operator left, or the cloud fell silent, before the set was completed; nobody is locked out."""
 
     name = "left_pending"
 
