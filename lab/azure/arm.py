@@ -173,6 +173,10 @@ class Arm:
         if resource is None:
             return Answer(204)
         _check_match(resource, request)
+        if resource.state == "Deleting":
+            operation = self._begin(request, self._gone(resource), None, kind)
+            return Answer(kind.statuses.delete, None, self._headers(operation, request, location=True))
+        kind.check_idle(resource)
         kind.check_removal(resource)
         resource.state = "Deleting"
 
@@ -187,6 +191,12 @@ class Arm:
                 raise operation.error
             return Answer(200)
         return Answer(kind.statuses.delete, None, self._headers(operation, request, location=True))
+
+    def _gone(self, resource: Resource) -> Steps:
+        """Wait for a deletion that is under way: a second one joins it."""
+        known = self.world.resources
+        yield lambda: known.find(resource.id) is not resource or resource.state != "Deleting"
+        return None
 
     # --- collections and actions ---------------------------------------------------------------------------------
 

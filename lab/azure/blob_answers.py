@@ -37,7 +37,7 @@ def containers(place: str, account: Account, request: Request) -> Answer:
         for name, one in sorted(account.containers.items())
         if name.startswith(start)
     ]
-    return _listing(f"ServiceEndpoint={quoteattr(place)}", "Containers", lines, "")
+    return _listing(f"ServiceEndpoint={quoteattr(place)}", "Containers", lines, "", request)
 
 
 def blobs(place: str, name: str, container: Container, request: Request) -> Answer:
@@ -61,7 +61,7 @@ def blobs(place: str, name: str, container: Container, request: Request) -> Answ
         else:
             lines.append(_line(blob_name, blob, current=current, meta="metadata" in include))
     attributes = f"ServiceEndpoint={quoteattr(place)} ContainerName={quoteattr(name)}"
-    return _listing(attributes, "Blobs", lines, rest)
+    return _listing(attributes, "Blobs", lines, rest, request)
 
 
 def read(blob: Blob, request: Request) -> Answer:
@@ -116,6 +116,9 @@ def _dates(headers: dict[str, str]) -> str:
     return f"<Last-Modified>{headers['Last-Modified']}</Last-Modified><Etag>{etag}</Etag>"
 
 
-def _listing(attributes: str, part: str, lines: list[str], marker: str) -> Answer:
-    body = f"<{part}>{''.join(lines)}</{part}><NextMarker>{escape(marker)}</NextMarker>"
+def _listing(attributes: str, part: str, lines: list[str], marker: str, request: Request) -> Answer:
+    """Return a listing; the SDK takes what it asks for on the next page from what this one repeats."""
+    asked = {"Prefix": "prefix", "Marker": "marker", "MaxResults": "maxresults", "Delimiter": "delimiter"}
+    said = [f"<{tag}>{escape(request.query[name])}</{tag}>" for tag, name in asked.items() if request.query.get(name)]
+    body = f"{''.join(said)}<{part}>{''.join(lines)}</{part}><NextMarker>{escape(marker)}</NextMarker>"
     return Answer(200, f"{HEAD}<EnumerationResults {attributes}>{body}</EnumerationResults>".encode(), XML)

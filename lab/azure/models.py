@@ -84,7 +84,7 @@ def take_over(resource: Resource, instance: Instance) -> None:
 
 def surplus(members: list[Instance], count: int) -> list[Instance]:
     """Return whom a smaller capacity ends: in the fullest zone, the newest first."""
-    left = [one for one in members if one.resource.state != "Deleting"]
+    left = list(members)
     chosen = []
     for _ in range(min(count, len(left))):
         zones = Counter(one.zone for one in left)

@@ -101,6 +101,10 @@ class ScaleSets(Kind):
         yield from together(self._scale(resource))
         return None
 
+    def check_removal(self, resource: Resource) -> None:
+        """Refuse while something is done to one of its instances."""
+        _check_idle(self.members(resource))
+
     def remove(self, resource: Resource) -> Steps:
         """End every instance."""
         yield from together([self.world.instances.end(member) for member in self.members(resource)])
@@ -113,10 +117,10 @@ class ScaleSets(Kind):
     # --- instances -----------------------------------------------------------------------------------------------
 
     def _scale(self, resource: Resource) -> list[Steps]:
-        members = self.members(resource)
+        members = [one for one in self.members(resource) if one.resource.state != "Deleting"]
         more = int(resource.document["sku"]["capacity"]) - len(members)
         if more < 0:
-            return [self.take_away(one, lower=False) for one in models.surplus(members, -more)]
+            return [self._shrink(one) for one in models.surplus(members, -more)]
         return [self._bring_in(self._new(resource)) for _ in range(more)]
 
     def _new(self, resource: Resource) -> Instance:
@@ -148,6 +152,12 @@ class ScaleSets(Kind):
             instance.resource.state = "Failed"
             raise
         instance.resource.state = "Succeeded"
+        return None
+
+    def _shrink(self, instance: Instance) -> Steps:
+        """Delete an instance once nothing else is done to it."""
+        yield lambda: not instance.resource.busy
+        yield from self.take_away(instance, lower=False)
         return None
 
     def take_away(self, instance: Instance, *, lower: bool) -> Steps:
@@ -185,6 +195,7 @@ class ScaleSets(Kind):
         named = act.body.get("instanceIds") or []
         chosen = self._chosen(act.resource, [str(one) for one in named])
         if act.action == "delete":
+            _check_idle([one for one in chosen if one.resource.state != "Deleting"])
             return self._delete(chosen)
         return self.on(self._unprotected(chosen, explicitly=bool(named)), act.action)
 
@@ -194,9 +205,7 @@ class ScaleSets(Kind):
         Raises:
             ArmError: one of them is busy.
         """
-        for one in chosen:
-            if one.resource.busy:
-                raise errors.busy()
+        _check_idle(chosen)
         return together([self._doing(one, self.acts[action]) for one in chosen])
 
     def _doing(self, instance: Instance, life: Callable[[Instance], Steps]) -> Steps:
@@ -247,3 +256,8 @@ class ScaleSets(Kind):
         summary = [{"code": code, "count": count} for code, count in (states + powers).items()]
         status = {"code": f"ProvisioningState/{resource.state.lower()}", "level": "Info"}
         return {"virtualMachine": {"statusesSummary": summary}, "statuses": [status]}
+
+
+def _check_idle(chosen: list[Instance]) -> None:
+    if any(one.resource.busy for one in chosen):
+        raise errors.busy()

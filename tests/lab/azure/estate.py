@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import base64
+import ssl
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import httpx
 
 from lab.aws.plain import PlainMachines
 from lab.azure.clients import Clients
@@ -73,6 +76,35 @@ class Estate:
             self.clock.advance(1)
             with self.world.lock:
                 self.world.advance()
+
+    # --- without a client ----------------------------------------------------------------------------------------
+
+    def call(
+        self, method: str, path: str, body: Any = None, *, content: bytes | None = None, token: str | None = None
+    ) -> httpx.Response:
+        """Send a request to the resource manager as anybody could."""
+        url = path if path.startswith("https://") else f"{self.world.url}{path}"
+        if "?" not in url:
+            url += "?api-version=2024-07-01"
+        bearer = self._token() if token is None else token
+        headers = {"Authorization": f"Bearer {bearer}"} if bearer else {}
+        sent = {"content": content} if content is not None else {} if body is None else {"json": body}
+        with httpx.Client(verify=self._trust(), headers=headers) as client:
+            return client.request(method, url, **sent)
+
+    def send(self, method: str, path: str, body: Any = None) -> Any:
+        """Send a request that has to succeed; return the answer's body."""
+        answer = self.call(method, path, body)
+        assert answer.is_success, answer.text
+        return answer.json() if answer.content else None
+
+    def _token(self) -> str:
+        return str(self.clients.credential.get_token("https://management.azure.com/.default").token)
+
+    def _trust(self) -> ssl.SSLContext:
+        return ssl.create_default_context(cafile=str(self.world.certificates.authority))
+
+    # --- with one ------------------------------------------------------------------------------------------------
 
     @property
     def sets(self) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,12 +12,12 @@ from tests.lab.azure.estate import WAIT, Estate
 
 
 @pytest.fixture(scope="module")
-def server(estate: Estate) -> Iterator[Any]:
+def server(estate: Estate) -> Any:
     """A file server with two data disks, each with a file."""
     made = estate.file_server()
     for disk in ("home", "mesh"):
         (estate.content(disk) / "file").write_text(f"{disk} 1")
-    yield made
+    return made
 
 
 def snapshot(estate: Estate, name: str, source: str, *, location: str = "westeurope", **data: Any) -> Any:
