@@ -1,8 +1,9 @@
-"""The whole story, told by the commands that a user would type: build, load, upgrade, look.
+"""The whole story, told by the commands that a user would type: build, load, upgrade, back up, lose, restore, drill.
 
     scripts/demo [--keep] [--nodes 3] [--rate 100] [--report report.html]
 
-Exit code 0 says: no request failed, every acknowledged push is there, the cluster is STABLE on the new version.
+Exit code 0 says: no request failed, every acknowledged push is there, the cluster is STABLE on the new version; and
+what was restored after an accident is exactly what had been acknowledged before the backup.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from lab import rescue
 
 BBDC = (sys.executable, "-m", "automation.cli")
 ROOT = Path(__file__).resolve().parent.parent
@@ -82,10 +85,10 @@ class Demo:
         self.bbdc("lab", "down", "--dir", str(self.directory), quiet=True)
 
     @contextmanager
-    def traffic(self) -> Iterator[dict[str, Any]]:
+    def traffic(self, *options: str) -> Iterator[dict[str, Any]]:
         """Load the cluster for the time of the block; the report is in the dictionary afterwards."""
         where, found = ("--dir", str(self.directory)), dict[str, Any]()
-        self.bbdc("lab", "traffic", "start", *where, "--rate", str(self.rate), quiet=True)
+        self.bbdc("lab", "traffic", "start", *where, "--rate", str(self.rate), *options, quiet=True)
         try:
             yield found
         finally:
@@ -113,11 +116,13 @@ class Demo:
         return wrong + ([] if versions == [TARGET] else [f"nodes run {', '.join(versions)}"])
 
 
-def tell(demo: Demo) -> tuple[list[str], dict[str, Any]]:
-    """Tell the story to its end; return what is wrong, and the traffic's report."""
+def tell(demo: Demo) -> tuple[list[str], dict[str, Any], list[str]]:
+    """Tell the story to its end; return what is wrong, the roll's traffic, and what else is worth telling."""
     demo.up()
     traffic = demo.roll()
-    return demo.verdict(traffic), traffic
+    wrong = demo.verdict(traffic)
+    found = rescue.tell(demo)
+    return list(dict.fromkeys(wrong + found.wrong + demo.verdict(traffic))), traffic, found.lines
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -130,12 +135,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     given = parser.parse_args(argv)
     demo = Demo(Path(tempfile.mkdtemp(prefix="bbdc-demo-")), given.nodes, given.rate, given.report)
     try:
-        wrong, traffic = tell(demo)
+        wrong, traffic, lines = tell(demo)
     except subprocess.CalledProcessError as error:
-        wrong, traffic = [f"{shlex.join(error.cmd)} ended with exit code {error.returncode}"], {}
+        wrong, traffic, lines = [f"{shlex.join(error.cmd)} ended with exit code {error.returncode}"], {}, []
     finally:
         _end(demo, keep=given.keep)
-    return _conclude(demo, wrong, traffic)
+    return _conclude(demo, wrong, traffic, lines)
 
 
 def _end(demo: Demo, *, keep: bool) -> None:
@@ -146,11 +151,13 @@ def _end(demo: Demo, *, keep: bool) -> None:
     shutil.rmtree(demo.directory, ignore_errors=True)
 
 
-def _conclude(demo: Demo, wrong: list[str], traffic: dict[str, Any]) -> int:
+def _conclude(demo: Demo, wrong: list[str], traffic: dict[str, Any], lines: list[str]) -> int:
     if traffic:
         pushes = f"{traffic['pushes_verified']} of {traffic['pushes_acknowledged']} acknowledged pushes are there"
         demo.say(f"{traffic['rate']:.0f} requests a second, {pushes}; report: {demo.report.resolve().as_uri()}")
         demo.say(f"{traffic['failed']} failed of {traffic['requests']} requests")
+    for line in lines:
+        demo.say(line)
     for what in wrong:
         demo.say(f"WRONG: {what}")
     if not wrong:
