@@ -19,10 +19,13 @@ from lab.azure import (
     subnets,
     vaults,
 )
-from lab.azure.kinds import Kind, Statuses
+from lab.azure.kinds import Deferred, Kind, Statuses
 from lab.azure.scale_sets import ScaleSets
 from lab.azure.set_machines import SetMachines
 from lab.azure.virtual_machines import VirtualMachines
+
+SERVER_PARTS = ("databases", "configurations", "firewallRules", "virtualEndpoints", "administrators")
+"""What a database server has below it, beside its backups."""
 
 KINDS: Mapping[str, type[Kind]] = {
     models.SCALE_SET: ScaleSets,
@@ -39,6 +42,8 @@ KINDS: Mapping[str, type[Kind]] = {
     balancers.POOL: balancers.Pools,
     databases.SERVER: databases.Servers,
     database_backups.BACKUP: database_backups.Backups,
+    **{f"{databases.SERVER}/{part}": Deferred for part in SERVER_PARTS},
+    disks.ENCRYPTION_SET: Deferred,
     metrics.METRICS: metrics.Metrics,
     vaults.VAULT: vaults.Vaults,
     vaults.SECRET: vaults.Secrets,
@@ -51,5 +56,7 @@ STATUSES: Mapping[str, Statuses] = {
     disks.SNAPSHOT: disks.STATUSES,
     databases.SERVER: databases.STATUSES,
     database_backups.BACKUP: databases.STATUSES,
+    **{f"{databases.SERVER}/{part}": databases.STATUSES for part in SERVER_PARTS},
+    disks.ENCRYPTION_SET: disks.STATUSES,
 }
 """First statuses where they are not the usual ones."""

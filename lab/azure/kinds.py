@@ -166,6 +166,13 @@ class Kind:
         return None
 
 
+@dataclass(slots=True)
+class Deferred(Kind):
+    """Plain JSON whose changes are operations to be polled, as their SDK clients insist."""
+
+    synchronous: ClassVar[bool] = False
+
+
 def _keep(document: Json, old: Json, path: tuple[str, ...]) -> None:
     """Carry a hidden value over, where the place for it is there and empty."""
     for name in path[:-1]:

@@ -1,0 +1,148 @@
+"""The balancer's routing table, read off the application gateways and load balancers of the world.
+
+It has the shape that lab.balancer parses. Where a gateway binds sessions to backends by a cookie of its own, the
+table names Bitbucket's session cookie: the balancer ties its cookie to that one.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from lab.azure.balancers import BALANCER
+from lab.azure.gateways import GATEWAY, RULES, SETTINGS
+from lab.azure.messages import Json
+from lab.azure.paths import key, name_of
+from lab.azure.resources import Resource
+
+if TYPE_CHECKING:
+    from lab.azure.world import AzureWorld
+
+SESSION = {"cookie": "BITBUCKETSESSIONID", "seconds": 86400.0}
+POLL = 0.05
+MATCHER, INTERVAL, TIMEOUT, HEALTHY, UNHEALTHY = "200-399", 30.0, 30.0, 1, 3
+"""What is checked where nothing is declared: codes, seconds, and how many answers decide."""
+
+
+@dataclass(slots=True)
+class Routes:
+    """The table, with a version that grows whenever it changes.
+
+    Attributes:
+        world: what it is read off.
+        http, ssh: ports of the balancer's two fronts.
+        tempo: how many times faster than declared health checks run.
+    """
+
+    world: AzureWorld
+    http: int
+    ssh: int
+    tempo: float
+    version: int = 0
+    _last: dict[str, Any] = field(default_factory=dict)
+    _seen: int = -1
+
+    def wait(self, after: int, seconds: float) -> dict[str, Any]:
+        """Return the table once its version is above ``after``, or after so many seconds."""
+        deadline = time.monotonic() + seconds
+        table = self.read()
+        while table["version"] <= after and time.monotonic() < deadline:
+            time.sleep(POLL)
+            table = self.read()
+        return table
+
+    def read(self) -> dict[str, Any]:
+        """Return the table as it is now."""
+        with self.world.lock:
+            if self._seen == self.world.changes:
+                return {"version": self.version, **self._last}
+            self._seen = self.world.changes
+            found = list(self._rules())
+            listeners = {line["name"]: line for line, _ in found}
+            groups = {group["arn"]: group for _, group in found}
+            table = {"tempo": self.tempo, "listeners": list(listeners.values()), "groups": list(groups.values())}
+            if table != self._last:
+                self._last = table
+                self.version += 1
+            return {"version": self.version, **table}
+
+    def _rules(self) -> Iterator[tuple[Json, Json]]:
+        """Yield (listener, group) of every rule; one listener of a kind is served."""
+        for gateway in self.world.resources.of(GATEWAY):
+            for rule in gateway.properties[RULES]:
+                yield from self._http(gateway, rule["properties"])
+        for balancer in self.world.resources.of(BALANCER):
+            for rule in balancer.properties.get("loadBalancingRules") or []:
+                yield from self._ssh(balancer, rule["properties"])
+
+    def _http(self, gateway: Resource, rule: Json) -> Iterator[tuple[Json, Json]]:
+        pool = (rule.get("backendAddressPool") or {}).get("id", "")
+        settings = _part(gateway, SETTINGS, (rule.get("backendHttpSettings") or {}).get("id", ""))
+        if key(pool) not in self.world.backends.pools or settings is None:
+            return  # not taken over yet
+        probe = _part(gateway, "probes", (settings.get("probe") or {}).get("id", ""))
+        sticky = dict(SESSION) if settings.get("cookieBasedAffinity") == "Enabled" else None
+        group = self._group(pool, "HTTP", int(settings["port"]), probe or {"path": "/"})
+        yield self._listener("http", pool, float(settings.get("requestTimeout", 20))), group | {"stickiness": sticky}
+
+    def _ssh(self, balancer: Resource, rule: Json) -> Iterator[tuple[Json, Json]]:
+        pool = (rule.get("backendAddressPool") or (rule.get("backendAddressPools") or [{}])[0]).get("id", "")
+        if key(pool) not in self.world.backends.pools:
+            return
+        probe = _part(balancer, "probes", (rule.get("probe") or {}).get("id", ""))
+        group = self._group(pool, "TCP", int(rule["backendPort"]), probe or {})
+        yield self._listener("ssh", pool, 60.0 * float(rule.get("idleTimeoutInMinutes", 4))), group
+
+    def _listener(self, name: str, pool: str, idle: float) -> Json:
+        http = name == "http"
+        return {
+            "name": name,
+            "protocol": "HTTP" if http else "TCP",
+            "address": "127.0.0.1",
+            "port": self.http if http else self.ssh,
+            "group": pool,
+            "idle_timeout": idle,
+        }
+
+    def _group(self, pool: str, protocol: str, port: int, probe: Json) -> Json:
+        targets = [
+            {
+                "id": backend.address,
+                "host": backend.address,
+                "port": port,
+                "state": "draining" if backend.draining else "registered",
+                "since": backend.since,
+            }
+            for backend in self.world.backends.pools[key(pool)].values()
+        ]
+        check = _health(probe, http=protocol == "HTTP")
+        name = name_of(pool)
+        return {
+            "arn": pool,
+            "name": name,
+            "protocol": protocol,
+            "stickiness": None,
+            "health": check,
+            "targets": targets,
+        }
+
+
+def _part(resource: Resource, part: str, identity: str) -> Json | None:
+    """Return the properties of a part of a gateway or balancer; None when there is no such part."""
+    lines: list[Json] = resource.properties.get(part) or []
+    return next((line["properties"] for line in lines if identity and key(line["id"]) == key(identity)), None)
+
+
+def _health(probe: Json, *, http: bool) -> Json:
+    codes = (probe.get("match") or {}).get("statusCodes") or [MATCHER]
+    return {
+        "path": str(probe.get("path") or probe.get("requestPath") or "/") if http else None,
+        "port": int(probe["port"]) if probe.get("port") else None,
+        "matcher": ",".join(codes) if http else None,
+        "interval": float(probe.get("interval") or probe.get("intervalInSeconds") or INTERVAL),
+        "timeout": float(probe.get("timeout") or TIMEOUT),
+        "healthy": HEALTHY,
+        "unhealthy": int(probe.get("unhealthyThreshold") or probe.get("numberOfProbes") or UNHEALTHY),
+    }
