@@ -14,7 +14,7 @@ class Doom:
     """Operations that will fail.
 
     Attributes:
-        service, action: as ``arm.call_of`` names calls; patterns.
+        service, action: as ``polling.call_of`` names calls; patterns.
         seconds: how long each goes on first.
         error: with which it ends.
         times: how many.

@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from lab.azure import blob_answers, blobs, catalogue, certificates
-from lab.azure.arm import Arm, call_of
+from lab.azure.arm import Arm
 from lab.azure.backends import Backends
 from lab.azure.blobs import Blobs
 from lab.azure.commands import Commands
@@ -27,6 +27,7 @@ from lab.azure.kinds import Kind, Statuses
 from lab.azure.messages import Answer, Request
 from lab.azure.metrics import Figures
 from lab.azure.operations import Condition, Operations
+from lab.azure.polling import call_of
 from lab.azure.ports import Clock, Faults, Machines, NoFaults, NoStorage, Storage, SystemClock, Timings
 from lab.azure.resources import Resources
 from lab.azure.server import Server
