@@ -6,7 +6,7 @@ from enum import IntEnum
 
 from automation.core.backups import memory as backups
 from automation.core.roll import Ending, Outcome
-from automation.engine.backups.ends import InvalidSet, LeftPending, StillLocked
+from automation.engine.backups.ends import CloudSilent, InvalidSet, LeftPending, StillLocked
 from automation.engine.restores.ends import RestorePaused
 from automation.ports.errors import (
     BbdcError,
@@ -67,6 +67,7 @@ _BY_ERROR: tuple[tuple[type[BaseException], ExitCode], ...] = (
     (Refused, ExitCode.REFUSED),
     (InvalidSet, ExitCode.INVALID),
     (StillLocked, ExitCode.STILL_LOCKED),
+    (CloudSilent, ExitCode.UNREACHABLE),
     (LeftPending, ExitCode.INTERRUPTED),
     (NotAuthenticated, ExitCode.DENIED),
     (Forbidden, ExitCode.DENIED),

@@ -10,7 +10,7 @@ from automation.cli.__main__ import run
 from automation.cli.exit_codes import ExitCode, Stopped, Usage, code_of, code_of_outcome
 from automation.cli.trouble import told
 from automation.core.roll import Ending, Outcome
-from automation.engine.backups.ends import InvalidSet, LeftPending, StillLocked
+from automation.engine.backups.ends import CloudSilent, InvalidSet, LeftPending, StillLocked
 from automation.ports import errors
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "exit-codes.md"
@@ -21,6 +21,7 @@ TABLE = [
     (InvalidSet("x"), 9),
     (StillLocked("x"), 10),
     (LeftPending("x"), 130),
+    (CloudSilent("x"), 6),
     (AlreadyLocked("x"), 7),
     (errors.NotAuthenticated("x"), 5),
     (errors.Forbidden("x", right="SYS_ADMIN"), 5),

@@ -59,3 +59,12 @@ def test_a_set_taken_without_a_lock_needs_none_and_one_taken_with_it_has_no_skew
 
 def test_members_at_the_very_limit_are_near_enough():
     assert refuse(good_set(Mode.ZERO_DOWNTIME, **with_disk(at=T0 + 2.5 + LIMIT)), skew_limit=LIMIT) is None
+
+
+def test_a_database_that_will_be_restored_to_the_disks_instant_may_have_been_snapshotted_late():
+    late = with_disk(at=T0 + 2.5 + LIMIT + 60)
+    found = good_set(Mode.ZERO_DOWNTIME, **late)
+    assert refuse(found, skew_limit=LIMIT).name == "skew"
+    aligned = good_set(Mode.ZERO_DOWNTIME, **late, recover_to=T0 + 2.5 + LIMIT + 60)
+    assert refuse(aligned, skew_limit=LIMIT) is None
+    assert aligned.skew > LIMIT, "the manifest still tells how far they lie apart"

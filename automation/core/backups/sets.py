@@ -7,7 +7,7 @@ and the search index where it is kept. One member that is missing, or was begun 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 
@@ -227,6 +227,14 @@ class BackupSet:
         instants = [member.at for member in self.members]
         known = [at for at in instants if at is not None]
         return max(known) - min(known) if known and len(known) == len(instants) else None
+
+    @property
+    def restored_skew(self) -> float | None:
+        """The same after a restore: a database that is restored to the disks' instant lies on it."""
+        if self.recover_to is None:
+            return self.skew
+        others = tuple(member for member in self.members if member.kind is not MemberKind.DATABASE)
+        return replace(self, members=others, recover_to=None).skew
 
     @property
     def size(self) -> int:

@@ -33,7 +33,7 @@ def _rules(found: BackupSet, skew_limit: float) -> Iterator[Finding]:
     if found.mode is Mode.LOCKED:
         yield from _lock_rules(found)
     else:
-        skew = found.skew
+        skew = found.restored_skew
         near = skew is not None and skew <= skew_limit
         yield Finding("skew", near, "" if near else f"members lie {skew} s apart, more than {skew_limit:g} s")
 

@@ -13,9 +13,15 @@ class InvalidSet(BbdcError):
 
 
 class LeftPending(BbdcError):
-    """The operator left, or the cloud fell silent, before the set was completed; nobody is locked out."""
+    """The operator left before the set was completed; nobody is locked out."""
 
     name = "left_pending"
+
+
+class CloudSilent(LeftPending):
+    """The cloud fell silent before the set was completed; nobody is locked out."""
+
+    name = "cloud_silent"
 
 
 class StillLocked(BbdcError):
@@ -35,6 +41,7 @@ def error_of(memory: Memory) -> BbdcError | None:
         return StillLocked(f"Bitbucket is still locked, by set {name}: {told}", hint=hint)
     if outcome.ending is Ending.PENDING:
         hint = "the next backup, or `bbdc recover`, completes it"
-        return LeftPending(f"set {name} is begun and not completed yet: {told}; Bitbucket is free", hint=hint)
+        kind = LeftPending if outcome.reason == "left" else CloudSilent
+        return kind(f"set {name} is begun and not completed yet: {told}; Bitbucket is free", hint=hint)
     hint = "nobody is locked out; put that right and take another one"
     return InvalidSet(f"set {name} is invalid: {told}", hint=hint)

@@ -143,6 +143,8 @@ def _no_act(settings: BackupSettings, memory: Memory, seen: Sight, decision: Wai
 def _pause(settings: BackupSettings, memory: Memory) -> float:
     """Hurry while users are locked out, and while members are half begun: every second sets them further apart."""
     half_begun = memory.doing == ActName.BEGIN_MEMBERS
+    if memory.stopping and not memory.unlock_token:
+        return settings.poll  # the token is looked for in the logs of all nodes: a slow search, not a hasty one
     return settings.lock_poll if memory.locked_out or half_begun else settings.poll
 
 
