@@ -6,7 +6,7 @@ ticker between them. Nothing here is global: there may be any number of worlds i
 
 from __future__ import annotations
 
-import logging
+import secrets
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -31,17 +31,15 @@ from lab.azure.polling import call_of
 from lab.azure.ports import Clock, Faults, Machines, NoFaults, NoStorage, Storage, SystemClock, Timings
 from lab.azure.resources import Resources
 from lab.azure.server import Server
+from lab.azure.ticker import Ticker
 
 TENANT = "7e4a7e4a-0000-4000-8000-000000000001"
 SUBSCRIPTION = "5b5b5b5b-0000-4000-8000-000000000002"
 CLIENT = "c11e0000-0000-4000-8000-000000000003"
-SECRET = "lab-secret"  # noqa: S105 - of a world that lives on loopback and holds nothing
 GROUP = "bitbucket"
 LOCATION = "westeurope"
 LOCATIONS = {"westeurope": True, "northeurope": True, "germanywestcentral": True, "westus": False}
 """Regions, and whether they have availability zones."""
-
-_log = logging.getLogger(__name__)
 
 
 class AzureWorld:
@@ -54,14 +52,21 @@ class AzureWorld:
         timings: how long things take.
         faults: what should go wrong.
         storage: what disks and databases hold; nothing when None. ``lab.data.storage`` has one with real files.
-        probe: asked for each backend with (gateway id, address), where no balancer reports health: True healthy,
-            False unhealthy, None unanswered yet. None when a balancer reports through ``gateways.report``.
+        probe: asked for each backend with (pool id, address), where no balancer reports health: True healthy,
+            False unhealthy, None unanswered yet. None when a balancer reports through ``backends.report``.
         location: the region of the world.
         instances_at_most: the quota on machines; None for no quota.
         page_size: how many resources a page of a listing holds.
         tick: seconds between two looks at the clock from a thread; None when every request is enough.
         port: of Azure Resource Manager and of sign-in; 0 for any free one.
+
+    Attributes:
+        listeners: called under the lock with every event: name and details.
+        changes: grows with every request that may have changed something, and with every event.
+        principal: who may do everything. Whoever has its secret can run commands on machines, as this computer's user.
     """
+
+    subscription = SUBSCRIPTION
 
     def __init__(
         self,
@@ -92,14 +97,10 @@ class AzureWorld:
         self.page_size = page_size
         self.lock = threading.RLock()
         self.listeners: list[Callable[[str, dict[str, Any]], None]] = []
-        """Called under the lock with every event: name and details."""
         self.changes = 0
-        """Grows with every request that may have changed something, and with every event."""
         self.identities = Identities(self.clock)
-        self.principal = self.identities.add(Principal(CLIENT, TENANT, SECRET))
-        """Who may do everything."""
+        self.principal = self.identities.add(Principal(CLIENT, TENANT, secrets.token_urlsafe(24)))
         self.subscriptions = {SUBSCRIPTION: TENANT}
-        self.subscription = SUBSCRIPTION
         self.groups = {GROUP: Group(SUBSCRIPTION, GROUP, location, {})}
         self.resources = Resources()
         self.operations = Operations()
@@ -109,21 +110,19 @@ class AzureWorld:
         self.backends = Backends(self)
         self.figures = Figures(self)
         self.blobs = Blobs(self)
-        self._kinds: dict[str, Kind] = {}
-        self._install()
-        self._arm = Arm(self)
-        self._tick = tick
+        self._kinds = self._install()
         self._port = port
-        self._closing = threading.Event()
-        self._ticker = threading.Thread(target=self._tick_on, name="azure-clock", daemon=True)
+        self._ticker = Ticker(self._tick, tick)
         self._server: Server | None = None
         self._url = ""
 
-    def _install(self) -> None:
-        """Give the types of resources their behaviour."""
-        for name, made in catalogue.KINDS.items():
-            statuses = catalogue.STATUSES.get(name, Statuses())
-            self._kinds[name.lower()] = made(self, name, statuses)
+    def _install(self) -> dict[str, Kind]:
+        """Return how the types of resources behave, by their names in lower case."""
+        usual = Statuses()
+        return {
+            name.lower(): made(self, name, catalogue.STATUSES.get(name, usual))
+            for name, made in catalogue.KINDS.items()
+        }
 
     # --- life ---------------------------------------------------------------------------------------------------
 
@@ -133,28 +132,21 @@ class AzureWorld:
         self._server = Server(self.certificates.context())
         self._url = self._server.listen(Gateway(self, self._answer, call_of), self._port)
         self.blobs.url = self._server.listen(Gateway(self, self.blobs.answer, blobs.call_of, blob_answers.render))
-        if self._tick is not None:
-            self._ticker.start()
+        self._ticker.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Stop."""
-        self._closing.set()
-        if self._ticker.is_alive():
-            self._ticker.join()
+        self._ticker.stop()
         if self._server is not None:
             self._server.stop()
         self.commands.close()
 
-    def _tick_on(self) -> None:
-        while not self._closing.wait(self._tick):
-            with self.lock:
-                try:
-                    self.advance()
-                except Exception:  # noqa: BLE001 - the next tick tries again; the log keeps the reason
-                    _log.exception("the Azure world stumbled")
+    def _tick(self) -> None:
+        with self.lock:
+            self.advance()
 
     # --- use ----------------------------------------------------------------------------------------------------
 
@@ -219,7 +211,7 @@ class AzureWorld:
             return signed_in
         if request.path == "/metadata/endpoints":
             return Answer(200, self._endpoints())
-        return self._arm.answer(request)
+        return Arm(self).answer(request)
 
     def _endpoints(self) -> dict[str, Any]:
         """Return what clients ask for that learn a cloud's addresses from its resource manager."""

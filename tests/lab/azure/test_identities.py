@@ -10,14 +10,14 @@ from azure.identity import ClientSecretCredential, EnvironmentCredential
 
 from lab.azure.clients import Clients
 from lab.azure.identities import Principal
-from lab.azure.world import CLIENT, GROUP, SECRET, TENANT
+from lab.azure.world import CLIENT, GROUP, TENANT
 from tests.lab.azure.estate import WAIT, Estate
 
 SCOPE = "https://management.azure.com/.default"
 
 
 def sign_in(estate: Estate, **changed: str) -> str:
-    who = {"tenant_id": TENANT, "client_id": CLIENT, "client_secret": SECRET} | changed
+    who = {"tenant_id": TENANT, "client_id": CLIENT, "client_secret": estate.world.principal.secret} | changed
     with ClientSecretCredential(
         **who, authority=estate.world.url, disable_instance_discovery=True, transport=estate.clients.transport()
     ) as credential:
