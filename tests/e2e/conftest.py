@@ -44,7 +44,7 @@ def lab(tmp_path_factory):
     where = ("--dir", str(directory))
     try:
         up = subprocess.run(
-            [*BBDC, "lab", "up", *where], cwd=ROOT, env=env, capture_output=True, text=True, check=False
+            [*BBDC, "lab", "up", *where, "--boot", "2"], cwd=ROOT, env=env, capture_output=True, text=True, check=False
         )
         assert up.returncode == 0, up.stdout + up.stderr
         said = subprocess.run(
