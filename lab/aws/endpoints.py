@@ -4,6 +4,7 @@ from __future__ import annotations
 
 REGION = "eu-west-1"
 """The world's region."""
+AZURE = ".postgres.database.azure.com"
 
 
 def storage_name(identifier: str, region: str) -> str:
@@ -12,6 +13,11 @@ def storage_name(identifier: str, region: str) -> str:
 
 
 def storage_name_of(host: str) -> str:
-    """Return what storage calls the database behind an endpoint, ``IDENTIFIER.HASH.REGION.rds.amazonaws.com``."""
+    """Return what storage calls the database behind an endpoint.
+
+    Endpoints are ``IDENTIFIER.HASH.REGION.rds.amazonaws.com``, or ``SERVER.postgres.database.azure.com``.
+    """
     identifier, _, region, *_ = [*host.split("."), "", ""]
+    if host.endswith(AZURE):
+        return identifier
     return storage_name(identifier, region)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 SERVER = "Microsoft.DBforPostgreSQL/flexibleServers"
 VERSIONS = ("2021-06-01", "2026-10-01")
+NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 STATUSES = Statuses(create=202, update=202, patch=202)
 DOMAIN = "postgres.database.azure.com"
 KEPT = (
@@ -59,6 +61,8 @@ class Servers(Kind):
         if change.old is not None:
             self._check_update(change.old, document)
             return document
+        if NAME.fullmatch(change.target.names[0]) is None:
+            raise errors.invalid(f"The server name {change.target.names[0]} is invalid.", "InvalidServerName")
         taken = [one for one in self.world.resources.of(SERVER) if one.name.lower() == change.target.names[0].lower()]
         if taken:
             raise errors.conflict(f"Specified server name {taken[0].name} is already used.", "ServerNameAlreadyExists")

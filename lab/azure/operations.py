@@ -7,6 +7,7 @@ What an operation does is a generator: it yields what must come true before it g
 from __future__ import annotations
 
 import datetime as dt
+import logging
 import uuid
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
@@ -17,6 +18,8 @@ from lab.azure.messages import Json
 
 Condition = Callable[[], bool]
 Steps = Generator[Condition, None, Json | None]
+
+_log = logging.getLogger(__name__)
 
 RUNNING, SUCCEEDED, FAILED, CANCELED = "InProgress", "Succeeded", "Failed", "Canceled"
 
@@ -55,7 +58,11 @@ class Operation:
         moved = False
         while not self.over and self._ready():
             moved = True
-            self._step(now)
+            if self.doom is None:
+                self._step(now)
+            else:
+                self.steps.close()
+                self._fail(now, self.doom)
         return moved
 
     def cancel(self, now: float, error: ArmError) -> None:
@@ -80,16 +87,14 @@ class Operation:
 
     def _step(self, now: float) -> None:
         try:
-            if self.doom is not None:
-                self.steps.close()
-                raise self.doom
             self._waiting = next(self.steps)
         except StopIteration as end:
             self.result = end.value
             self._end(now, SUCCEEDED, None)
         except ArmError as error:
             self._fail(now, error)
-        except OSError as error:
+        except Exception as error:  # noqa: BLE001 - who polls must learn of the end, whatever it stumbled over
+            _log.exception("the operation on %s failed", self.place)
             self._fail(now, ArmError(500, "InternalExecutionError", f"An internal execution error occurred: {error}."))
 
     def _fail(self, now: float, error: ArmError) -> None:

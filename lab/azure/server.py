@@ -6,7 +6,7 @@ import contextlib
 import socket
 import ssl
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -79,22 +79,29 @@ class _Listener(ThreadingHTTPServer):
         self.answer = answer
         self._context = context
         self._guard = threading.Lock()
-        self._open: set[ssl.SSLSocket] = set()
+        self._open: set[socket.socket] = set()
 
     def finish_request(self, request: Any, client_address: Any) -> None:
         """Shake hands in the connection's own thread, then serve."""
-        try:
-            secured = self._context.wrap_socket(request, server_side=True)
-        except (ssl.SSLError, ConnectionError):
-            return  # a client that does not trust the lab's authority
-        with secured:
-            with self._guard:
-                self._open.add(secured)
+        request.settimeout(PATIENCE)
+        with self._known(request):
             try:
-                super().finish_request(secured, client_address)
-            finally:
-                with self._guard:
-                    self._open.discard(secured)
+                secured = self._context.wrap_socket(request, server_side=True)
+            except OSError:
+                return  # a client that does not trust the lab's authority, or says nothing
+        with secured, self._known(secured):
+            super().finish_request(secured, client_address)
+
+    @contextlib.contextmanager
+    def _known(self, connection: socket.socket) -> Iterator[None]:
+        """Let ``hang_up`` know a connection while it is in use."""
+        with self._guard:
+            self._open.add(connection)
+        try:
+            yield
+        finally:
+            with self._guard:
+                self._open.discard(connection)
 
     def hang_up(self) -> None:
         """End every open connection."""

@@ -7,12 +7,15 @@ import socket
 import ssl
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from lab.aws.plain import PlainMachines
 from lab.azure.clients import Clients
-from lab.azure.world import GROUP, SUBSCRIPTION
+from lab.azure.ports import ManualClock
+from lab.azure.world import GROUP, SUBSCRIPTION, AzureWorld
 from tests.lab.azure.estate import WAIT, Estate
 
 PLACE = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}/providers"
@@ -135,6 +138,17 @@ def test_a_client_that_does_not_trust_the_lab(estate: Estate) -> None:
     with socket.create_connection((host, int(port))) as plain, pytest.raises(ssl.SSLCertVerificationError):
         ssl.create_default_context().wrap_socket(plain, server_hostname=host)
     assert estate.send("GET", f"/subscriptions/{SUBSCRIPTION}")["state"] == "Enabled"
+
+
+def test_the_world_ends_although_somebody_says_nothing(tmp_path: Path) -> None:
+    clock = ManualClock()
+    with AzureWorld(PlainMachines(tmp_path / "machines", clock), tmp_path / "tls", clock=clock) as world:
+        host, port = world.url.removeprefix("https://").split(":")
+        silent = socket.create_connection((host, int(port)))
+        with Clients(world) as clients:
+            assert list(clients.compute.disks.list()) == []
+    with silent:
+        assert silent.recv(1) == b""
 
 
 def test_the_key_is_its_owners_only(estate: Estate) -> None:
