@@ -1,0 +1,1 @@
+"""Azure: scale set, application gateway, load balancer, run command, monitor."""
