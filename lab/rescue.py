@@ -87,8 +87,10 @@ def shared_home(directory: Path) -> Path:
     Raises:
         FileNotFoundError: none has.
     """
-    for place in (directory / "instances").glob("*/root/srv/bitbucket-dc/shared"):
-        return place.resolve()
+    for machine in (directory / "instances").iterdir():
+        place = machine / "root" / "srv" / "bitbucket-dc" / "shared"
+        if place.exists():
+            return place.resolve()
     raise FileNotFoundError(f"no machine of the lab in {directory} has mounted a shared home")
 
 

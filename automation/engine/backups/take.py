@@ -7,7 +7,7 @@ was begun and unlocked is finished by whoever comes next (``recover``, or the ne
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from automation.core.backups import notes
 from automation.core.backups.decide import decide
@@ -63,20 +63,73 @@ def take(
         stop: asked before every pass.
         tell: hears every record that says something new.
     """
-    safe.journal.write(memory)
+    run = _Run(safe, settings, memory, stop, tell)
+    try:
+        run.to_end()
+    except (Exception, KeyboardInterrupt, SystemExit) as error:
+        run.free(f"{type(error).__name__}: {error}")
+        raise
+    return run.memory
+
+
+def _unheard(_record: Record, _memory: Memory) -> None:
+    """Hear nothing."""
+
+
+@dataclass(slots=True)
+class _Run:
+    """One set on its way; the memory is the newest whatever happens."""
+
+    safe: Safe
+    settings: BackupSettings
+    memory: Memory
+    stop: Wish
+    tell: Tell
     told: Record | None = None
-    while memory.outcome is None:
-        if (signal := stop()) and not (memory.leave or memory.stopping):
-            memory = notes.leave(memory, signal)
-            safe.journal.write(memory)
-        step = advance(safe, settings, memory)
-        memory = step.memory
+
+    def to_end(self) -> None:
+        """Make passes until there is an outcome."""
+        self.memory = keep(self.safe, self.memory)
+        while self.memory.outcome is None:
+            if (signal := self.stop()) and not (self.memory.leave or self.memory.stopping):
+                self.memory = keep(self.safe, notes.leave(self.memory, signal))
+            wait = self._pass()
+            if self.memory.outcome is None:
+                hears = not (self.memory.leave or self.memory.stopping)
+                _sleep(self.safe, wait, self.stop if hears else nobody_stops)
+
+    def free(self, why: str) -> None:
+        """Let users in again, whatever broke: a full disk, a closed pipe, a defect of ours."""
+        self.tell = _unheard
+        if self.memory.locked_out:
+            self.memory = notes.stop(self.memory, "broken_off", why)
+        while self.memory.locked_out and self.memory.outcome is None:
+            self.safe.clock.sleep(self._pass())
+
+    def _pass(self) -> float:
+        step = advance(self.safe, self.settings, self.memory)
+        self.memory = step.memory
+        self.memory = keep(self.safe, self.memory)
+        if not step.record.says_the_same_as(self.told) or (self.told and step.record.detail != self.told.detail):
+            self.told = step.record
+            self.tell(step.record, self.memory)
+        return step.wait
+
+
+def keep(safe: Safe, memory: Memory) -> Memory:
+    """Write the journal; return the memory of a set that is given up where that fails under the lock.
+
+    Without its journal nobody could free the lock after us: so it is freed now.
+
+    Raises:
+        BbdcError: the journal could not be written, nobody is locked out, and the set is not given up.
+    """
+    try:
         safe.journal.write(memory)
-        if not step.record.says_the_same_as(told) or step.record.detail != (told.detail if told else ""):
-            tell(step.record, memory)
-            told = step.record
-        if memory.outcome is None:
-            _sleep(safe, step.wait, stop if not (memory.leave or memory.stopping) else nobody_stops)
+    except BbdcError as error:
+        if not (memory.locked_out or memory.stopping):
+            raise
+        return notes.stop(memory, "journal_failed", str(error))
     return memory
 
 
@@ -110,8 +163,11 @@ def advance(safe: Safe, settings: BackupSettings, memory: Memory) -> Step:
 def _act(safe: Safe, settings: BackupSettings, memory: Memory, act: Act) -> Step:
     intent = replace(memory, doing=act.name.value)
     if act.name is ActName.LOCK:
+        safe.journal.write(intent)  # raises before anybody is locked out
         intent = replace(intent, asked=memory.asked or safe.clock.now())
-    safe.journal.write(intent)
+    intent = keep(safe, intent)
+    if intent.stopping and not memory.stopping:
+        return Step(intent, Record(safe.clock.now(), "trouble", intent.stopping, memory.backup.id, intent.why), 0.0)
     try:
         done = perform(safe, act, intent)
     except BbdcError as error:
