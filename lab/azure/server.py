@@ -80,23 +80,25 @@ class _Listener(ThreadingHTTPServer):
         self._context = context
         self._guard = threading.Lock()
         self._open: set[socket.socket] = set()
+        self._ending = False
 
     def finish_request(self, request: Any, client_address: Any) -> None:
         """Shake hands in the connection's own thread, then serve."""
         request.settimeout(PATIENCE)
-        with self._known(request):
-            try:
-                secured = self._context.wrap_socket(request, server_side=True)
-            except OSError:
-                return  # a client that does not trust the lab's authority, or says nothing
-        with secured, self._known(secured):
-            super().finish_request(secured, client_address)
+        with contextlib.suppress(OSError):  # a client that does not trust the lab's authority, is gone, says nothing
+            # The handshake comes second: until it is over the socket has to be known to hang_up().
+            secured = self._context.wrap_socket(request, server_side=True, do_handshake_on_connect=False)
+            with secured, self._known(secured):
+                secured.do_handshake()
+                super().finish_request(secured, client_address)
 
     @contextlib.contextmanager
     def _known(self, connection: socket.socket) -> Iterator[None]:
         """Let ``hang_up`` know a connection while it is in use."""
         with self._guard:
             self._open.add(connection)
+            if self._ending:
+                _hang_up(connection)
         try:
             yield
         finally:
@@ -106,6 +108,7 @@ class _Listener(ThreadingHTTPServer):
     def hang_up(self) -> None:
         """End every open connection."""
         with self._guard:
+            self._ending = True
             for connection in self._open:
                 _hang_up(connection)
 
