@@ -1,0 +1,137 @@
+"""Restore commands against the pure world, in virtual time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from automation import restoring as composition
+from automation.adapters.restore_journal import StoredRestores
+from automation.adapters.runs.store import Store
+from automation.core.backups.sets import BackupSet
+from automation.core.restores.drills import DrillSettings
+from automation.engine.restores.drill import Ground
+from automation.ports.drills import Place
+from automation.ports.errors import Conflict, NotFound
+from automation.ports.restoring import Restoring
+from automation.ports.shell import Result
+from automation.restore_estate import RestoreEstate
+from lab.sim.restore_ports import SimManifests, restoring
+from lab.sim.restore_stories import QUICK, SET
+from lab.sim.restores import RestoreWorld
+
+GOOD = (
+    '{"rows": 3, "projects": 2, "users": 5, "directories": 3, "references": 9, '
+    '"missing": [], "unreadable": [], "sampled": 3, "fsck_failed": []}\n'
+)
+
+
+@dataclass
+class FakeDrills:
+    """Port Drills: places that are ready at the second look and gone at the second close."""
+
+    places: dict[str, int] = field(default_factory=dict)
+    problem: str = ""
+
+    def open(self, drill: str, found: BackupSet) -> None:
+        """Begin."""
+        assert found.members
+        self.places[drill] = 0
+
+    def look(self, drill: str) -> Place:
+        """Say how far it is."""
+        self.places[drill] += 1
+        ready = self.places[drill] > 1 and not self.problem
+        return Place(ready, "database creating", "i-drill", ("sdf",), "db.example", problem=self.problem)
+
+    def close(self, drill: str) -> bool:
+        """Remove."""
+        self.places.pop(drill, None)
+        return True
+
+    def leftovers(self) -> tuple[str, ...]:
+        """What is there."""
+        return tuple(self.places)
+
+
+@dataclass
+class FakeShell:
+    """Port Shell of a drill's machine, whose agent comes late."""
+
+    answer: str = GOOD
+    code: int = 0
+    late: int = 1
+
+    def run(self, machine: str, script: str, *, timeout: float) -> Result:
+        """Answer as the checks do."""
+        assert "git" in script
+        assert timeout > 0
+        if self.late:
+            self.late -= 1
+            raise NotFound(f"machine {machine} cannot be commanded")
+        return Result(self.code, self.answer, "")
+
+    def file_server(self) -> str:
+        """There is none."""
+        raise NotFound("none")
+
+
+@dataclass
+class Worlds:
+    """A pure world with one set, and what the commands make of it."""
+
+    world: RestoreWorld
+    at: Restoring
+    estate: RestoreEstate
+    drills: FakeDrills
+    shell: FakeShell
+
+    @property
+    def manifests(self) -> Any:
+        """The manifests."""
+        return self.at.manifests
+
+
+def make(state: Path) -> Worlds:
+    """Build one."""
+    world, store = RestoreWorld(), Store(state)
+    plain = restoring(world, (SET,))
+    at = Restoring(**{name: getattr(plain, name) for name in Restoring.__slots__} | {"journal": StoredRestores(store)})
+    drills, shell, manifests = FakeDrills(), FakeShell(), at.manifests
+    assert isinstance(manifests, SimManifests)
+    estate = RestoreEstate(
+        cluster="sim",
+        clock=world.clock,
+        sets=manifests.all,
+        restoring=lambda: at,
+        ground=Ground(world.clock, drills, shell, manifests),
+        store=store,
+        limits=QUICK,
+        drill=DrillSettings(poll=1.0),
+    )
+    return Worlds(world, at, estate, drills, shell)
+
+
+@pytest.fixture
+def worlds(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Worlds:
+    """A serving cluster; every command meets it."""
+    made = make(tmp_path / "state")
+    monkeypatch.setattr(composition, "estate_of", lambda *_, **__: made.estate)
+    return made
+
+
+class Held:
+    """A program whose stack another update holds."""
+
+    def __init__(self, program: Any) -> None:
+        self._program = program
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._program, name)
+
+    def activate(self, name: str) -> None:
+        """Refuse."""
+        raise Conflict(f"updating stack lab failed: another update is in progress; {name} is not in use")
