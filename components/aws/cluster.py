@@ -18,10 +18,10 @@ from components.aws.network import AwsNetwork
 from components.aws.nodes import AwsNodes
 from components.aws.secrets import AwsSecrets
 from components.aws.shared_home import EXPORT, AwsSharedHome
-from components.aws.user_data import java_package, render
 from components.naming import MEMBER_TAG
 from components.spec import ClusterSpec
 from components.tokens import type_token
+from components.user_data import java_package, render
 
 
 class AwsBitbucketCluster(pulumi.ComponentResource):
@@ -180,7 +180,7 @@ class AwsBitbucketCluster(pulumi.ComponentResource):
             "NODE_ROLE_NAME": role_name,
             "MEMBER_TAG": MEMBER_TAG,
             "BITBUCKET_UID": str(bitbucket.uid),
-            "JAVA_PACKAGE": bitbucket.java_package or version.apply(java_package),
+            "JAVA_PACKAGE": bitbucket.java_package or version.apply(lambda known: java_package("aws", known)),
             "JVM_HEAP": bitbucket.jvm_heap,
             "JVM_ARGUMENTS": bitbucket.jvm_arguments,
             "ARCHIVE_URL": pulumi.Output.all(bitbucket.archive_url, version).apply(
@@ -208,7 +208,7 @@ class AwsBitbucketCluster(pulumi.ComponentResource):
             "ADMIN_USER": "" if setup is None else setup.admin_user,
             "ADMIN_EMAIL": "" if setup is None else setup.admin_email,
         }
-        return pulumi.Output.all(**values).apply(lambda known: render("node", known))
+        return pulumi.Output.all(**values).apply(lambda known: render("aws", "node", known))
 
     def _name_outputs(self) -> None:
         bitbucket = self._spec.bitbucket

@@ -10,11 +10,11 @@ import pulumi_aws as aws
 
 from components.aws.machines import image, metadata_options
 from components.aws.network import AwsNetwork
-from components.aws.user_data import render
 from components.generations import Generation
 from components.naming import FILE_SERVER_ROLE, GENERATION_TAG, ROLE_TAG
 from components.spec import ClusterSpec
 from components.tokens import type_token
+from components.user_data import render
 
 EXPORT = "/srv/bitbucket-dc/shared"
 """Directory that nodes mount; the volume is mounted one level above."""
@@ -116,6 +116,7 @@ class AwsSharedHome(pulumi.ComponentResource):
 
     def _user_data(self) -> str:
         return render(
+            "aws",
             "file_server",
             {
                 "BBDC_CLUSTER": self._estate.cluster,

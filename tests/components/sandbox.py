@@ -11,7 +11,7 @@ import tarfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from components.aws.user_data import source
+from components.user_data import source
 
 INSTANCE = "i-0123456789abcdef0"
 ARCHIVE_BASE = "https://archive.example/bitbucket-{version}.tar.gz"
@@ -39,6 +39,12 @@ after() { while [ "$1" != "$2" ]; do set -- "$1" "${@:3}"; done; printf '%s' "$3
 BODIES = {
     "curl": r"""
 case "$last" in
+  */metadata/identity/*) echo '{"access_token":"m4chine-t0ken","token_type":"Bearer"}' ;;
+  https://bitbucket.vault.azure.net/secrets/*)
+    grep -q '^header = "Authorization: Bearer m4chine-t0ken"$' || exit 22
+    name=${last#*/secrets/}
+    python3 -c 'import json, sys; json.dump({"value": open(sys.argv[1]).read()}, sys.stdout)' \
+      "$FAKES/secrets/arn:secret:${name%%\?*}" 2>/dev/null || exit 22 ;;
   */status) cat "$FAKES/status" ;;
   *) cp "$FAKES/site/${last##*/}" "$(after --output "$@")" 2>/dev/null || exit 22 ;;
 esac
@@ -60,6 +66,27 @@ fi
 SILENT = ("dnf", "useradd", "groupadd", "chown", "java", "mkfs.xfs", "xfs_growfs", "exportfs")
 
 
+OWN_VALUES = {
+    "aws": {
+        "AWS_REGION": "eu-west-1",
+        "NODE_ROLE_NAME": "node-role",
+        "JAVA_PACKAGE": "java-11-amazon-corretto-headless",
+        "DATABASE_SECRET": "arn:secret:database",
+        "HAZELCAST_SECRET": "arn:secret:hazelcast",
+    },
+    "azure": {
+        "IDENTITY_CLIENT_ID": "0000-client",
+        "SUBSCRIPTION": "0000-subscription",
+        "RESOURCE_GROUP": "bitbucket-group",
+        "STORAGE_DOMAIN": "core.windows.net",
+        "JAVA_PACKAGE": "java-11-openjdk-headless",
+        "DATABASE_SECRET": "https://bitbucket.vault.azure.net/secrets/database",
+        "HAZELCAST_SECRET": "https://bitbucket.vault.azure.net/secrets/hazelcast",
+    },
+}
+"""What is particular to a cloud among the values of a node's script."""
+
+
 def make_archive(version: str, marker: str = "genuine") -> bytes:
     """Return a tiny archive of the shape of Bitbucket's."""
     buffer = io.BytesIO()
@@ -78,6 +105,7 @@ class Sandbox:
 
     path: Path
     values: dict[str, str] = field(default_factory=dict)
+    cloud: str = "aws"
 
     def __post_init__(self) -> None:
         self.fakes, self.root = self.path / "fakes", self.path / "root"
@@ -94,7 +122,7 @@ class Sandbox:
             fake = self.fakes / "bin" / name
             fake.write_text(RECORDER + BODIES.get(name, ""))
             fake.chmod(0o755)
-        self.values = {**node_values("7.9.0"), **self.values}
+        self.values = {**node_values("7.9.0", self.cloud), **self.values}
 
     def answer(self, name: str, text: str) -> None:
         (self.fakes / name).write_text(text)
@@ -107,7 +135,7 @@ class Sandbox:
 
     def run(self, script: str = "node", **changes: str) -> subprocess.CompletedProcess[str]:
         """Run a start-up script as the cloud would: the whole rendered text."""
-        text = source(script, {**self.values, **changes})
+        text = source(self.cloud, script, {**self.values, **changes})
         file = self.path / f"{script}.sh"
         file.write_text(text)
         return self._bash(file)
@@ -161,16 +189,14 @@ class Sandbox:
         return dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
 
 
-def node_values(version: str) -> dict[str, str]:
+def node_values(version: str, cloud: str = "aws") -> dict[str, str]:
     """Return what the component writes at the top of a node's script."""
     return {
+        **OWN_VALUES[cloud],
         "BITBUCKET_VERSION": version,
         "BBDC_CLUSTER": "bitbucket-lab",
-        "AWS_REGION": "eu-west-1",
-        "NODE_ROLE_NAME": "node-role",
         "MEMBER_TAG": "bitbucket-dc:member",
         "BITBUCKET_UID": str(os.getuid()),
-        "JAVA_PACKAGE": "java-11-amazon-corretto-headless",
         "JVM_HEAP": "2g",
         "JVM_ARGUMENTS": "",
         "ARCHIVE_URL": ARCHIVE_BASE.format(version=version),
@@ -183,8 +209,6 @@ def node_values(version: str) -> dict[str, str]:
         "DATABASE_PORT": "5432",
         "DATABASE_NAME": "bitbucket",
         "DATABASE_USER": "bitbucket",
-        "DATABASE_SECRET": "arn:secret:database",
-        "HAZELCAST_SECRET": "arn:secret:hazelcast",
         "SEARCH_URL": "",
         "SEARCH_USER": "",
         "SEARCH_REGION": "",

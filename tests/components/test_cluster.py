@@ -11,8 +11,8 @@ from automation.adapters.aws.manifests import usual_name
 from components.args import InstanceMetadata
 from components.aws.backup_store import bucket_name
 from components.aws.cluster import AwsBitbucketCluster
-from components.aws.user_data import LIMIT
 from components.naming import CLUSTER_TAG
+from components.user_data import LIMITS
 from tests.components.recorder import CALLS, record, strings
 
 ARGS: Any = {"version": "7.9.0", "certificate_arn": "arn:aws:acm:cert"}
@@ -503,7 +503,7 @@ def test_user_data_fits_and_begins_with_plain_values():
         "jvm_arguments": "-D" + "x" * 500,
     }
     text = build(**longest).user_data()
-    assert len(text.encode()) < LIMIT - 1024, "leave room for names that the cloud makes longer"
+    assert len(text.encode()) < LIMITS["aws"] - 1024, "leave room for names that the cloud makes longer"
     lines = text.splitlines()
     assert lines[0] == "#!/bin/bash"
     assert lines[1] == "BITBUCKET_VERSION='7.9.0'"

@@ -8,10 +8,10 @@ import pytest
 
 from components.addresses import split
 from components.aws.cluster import AwsBitbucketCluster
-from components.aws.user_data import java_package, source
 from components.checks import InvalidInput
 from components.naming import LOAD_BALANCER_LIMIT, Estate, limited
 from components.spec import ClusterSpec
+from components.user_data import java_package, source
 from tests.components.recorder import record
 
 ARGS: Any = {"version": "7.9.0", "insecure_http": True}
@@ -168,10 +168,10 @@ def test_short_names_stay_as_they_are():
     ("version", "release"), [("7.9.0", 11), ("8.19.20", 11), ("9.4.8", 17), ("10.2.9", 21), ("11.0.0", 21)]
 )
 def test_java_fits_the_line(version, release):
-    assert java_package(version) == f"java-{release}-amazon-corretto-headless"
+    assert java_package("aws", version) == f"java-{release}-amazon-corretto-headless"
 
 
 @pytest.mark.parametrize("value", ["it's", "two\nlines"])
 def test_a_value_that_would_break_out_of_its_quotes_is_refused(value):
     with pytest.raises(ValueError, match="JVM_ARGUMENTS"):
-        source("node", {"JVM_ARGUMENTS": value})
+        source("aws", "node", {"JVM_ARGUMENTS": value})

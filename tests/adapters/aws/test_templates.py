@@ -10,7 +10,7 @@ import pytest
 from automation.adapters.aws.nodes import AwsGroup
 from automation.adapters.aws.templates import Reference, archive_of, user_data_with
 from automation.ports.errors import NotFound, Unexpected
-from components.aws.user_data import render
+from components.user_data import render
 from lab.aws.ports import Reply
 from tests.lab.aws.estate import CLUSTER, Estate
 
@@ -42,7 +42,7 @@ def test_the_version_line_in_every_dress(line):
 def test_the_script_of_our_own_components():
     archive = "https://mirror/atlassian-bitbucket-7.9.0.tar.gz"
     before = render(
-        "node", {"BITBUCKET_VERSION": "7.9.0", "ARCHIVE_URL": archive, "ARCHIVE_SHA256": "ab" * 32, "X": "7.9.0"}
+        "aws", "node", {"BITBUCKET_VERSION": "7.9.0", "ARCHIVE_URL": archive, "ARCHIVE_SHA256": "ab" * 32, "X": "7.9.0"}
     )
     after = decoded(user_data_with(before, "7.9.4", "lt-1"))
     assert (

@@ -102,8 +102,8 @@ checksum() { sha256sum "$1" | cut -d ' ' -f 1; }
 
 fetch() {
   case "$ARCHIVE_URL" in
-    s3://*) aws s3 cp --only-show-errors --region "$AWS_REGION" "$ARCHIVE_URL" "$1" ;;
-    *) curl --fail --silent --show-error --location --connect-timeout 20 --output "$1" "$ARCHIVE_URL" ;;
+    https://* | http://*) curl --fail --silent --show-error --location --connect-timeout 20 --output "$1" "$ARCHIVE_URL" ;;
+    *) fetch_from_bucket "$1" ;;
   esac
 }
 
@@ -157,10 +157,6 @@ unpack() {
 
 # --- Settings ------------------------------------------------------------------------------------------------------
 
-secret() {
-  aws secretsmanager get-secret-value --region "$AWS_REGION" --secret-id "$1" --query SecretString --output text
-}
-
 # property NAME VALUE: one line of a Java properties file
 property() {
   local value=${2//\\/\\\\}
@@ -174,11 +170,7 @@ cluster_properties() {
   password=$(secret "$HAZELCAST_SECRET")
   property hazelcast.port 5701
   property hazelcast.network.multicast false
-  property hazelcast.network.aws true
-  property hazelcast.network.aws.iam.role "$NODE_ROLE_NAME"
-  property hazelcast.network.aws.region "$AWS_REGION"
-  property hazelcast.network.aws.tag.key "$MEMBER_TAG"
-  property hazelcast.network.aws.tag.value "$BBDC_CLUSTER"
+  discovery_properties
   property hazelcast.group.name "$BBDC_CLUSTER"
   property hazelcast.group.password "$password"
 }
@@ -329,6 +321,7 @@ bring_up() {
 }
 
 main() {
+  prepare_machine
   install_packages "$JAVA_PACKAGE" git nfs-utils tar gzip fontconfig dejavu-sans-fonts
   create_account
   mount_shared_home

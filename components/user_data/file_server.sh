@@ -7,10 +7,11 @@ MOUNT="${SHARED_HOME_EXPORT%/*}"
 SERVICE=bitbucket-dc-shared-home
 PROGRAM="/usr/local/sbin/$SERVICE"
 
-# Amazon Linux links the disk to the name it was attached under, or to the older form of that name.
+# Amazon Linux links the disk to the name it was attached under, or to the older form of that name. On Azure the link
+# names the disk's number, in one place for SCSI disks and in another for NVMe disks.
 find_device() {
   local place
-  for place in "$DATA_DEVICE" "${DATA_DEVICE/sd/xvd}"; do
+  for place in "$DATA_DEVICE" "${DATA_DEVICE/sd/xvd}" "${DATA_DEVICE/scsi1\/lun/data\/by-lun\/}"; do
     DEVICE="$ROOT$place"
     if [ -e "$DEVICE" ]; then return 0; fi
   done
@@ -73,6 +74,7 @@ export_shared_home() {
 }
 
 main() {
+  prepare_machine
   install_packages nfs-utils xfsprogs
   install_mount
   # Here as well, so that what is wrong with the volume is in the log of the start-up script.
