@@ -12,6 +12,8 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Self
 
+from automation.core.capabilities import AWS, Capabilities
+
 
 class _Word(StrEnum):
     @classmethod
@@ -162,6 +164,8 @@ class Observation:
     """Own view by instance id; only of instances that are not (yet) proven members."""
     cpu: Mapping[str, float] = field(default_factory=dict)
     """CPU utilisation in percent by instance id, where known."""
+    capabilities: Capabilities = AWS
+    """What the cloud does by itself."""
 
     @cached_property
     def members(self) -> tuple[Member, ...]:
@@ -238,6 +242,13 @@ class Member:
         """True while some target group sends, or may again send, new requests there."""
         out = {TargetState.DRAINING, TargetState.UNUSED}
         return any(target.state not in out for target in self.targets)
+
+    @property
+    def is_missing(self) -> bool:
+        """True while some target group does not know the machine, or knows it only as one that was taken out."""
+        out = {TargetState.DRAINING, TargetState.UNUSED}
+        known = {target.group for target in self.targets if target.state not in out}
+        return not known >= set(self.target_groups)
 
     @property
     def is_draining(self) -> bool:

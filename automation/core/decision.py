@@ -16,6 +16,8 @@ class ActName(StrEnum):
     SET_MODEL = "set_model"
     RESIZE = "resize"
     DEREGISTER = "deregister"
+    REGISTER = "register"
+    """Put a joined node into the balancer, where the cloud does not do that by itself."""
     STOP_BITBUCKET = "stop_bitbucket"
     REPLACE = "replace"
     RETIRE = "retire"

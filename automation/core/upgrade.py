@@ -159,6 +159,8 @@ def _not_yet(case: Case, member: Member) -> Decision:
         return Wait(
             "joined", member.id, f"{member.state or 'not listed'}; every member must be seen by the node itself"
         )
+    if member.is_missing and not case.seen.capabilities.registers_by_itself:
+        return Act(ActName.REGISTER, member.id, member.instance.version)
     if not member.is_healthy:
         return Wait("healthy_in_balancer", member.id, _targets(member))
     if case.memory.healthy.get(member.id, 0) < case.settings.healthy_readings:

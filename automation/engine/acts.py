@@ -50,6 +50,7 @@ DOERS: Mapping[ActName, Doer] = {
     ActName.SET_MODEL: _set_model,
     ActName.RESIZE: lambda world, act, _, seen: world.group.resize(act.number, observed=seen.group.desired),
     ActName.DEREGISTER: lambda world, act, *_: world.balancer.deregister(act.subject),
+    ActName.REGISTER: lambda world, act, *_: world.balancer.register(act.subject),
     ActName.STOP_BITBUCKET: _stop,
     ActName.REPLACE: lambda world, act, *_: world.group.replace(act.subject, act.version),
     ActName.RETIRE: lambda world, act, *_: world.group.retire(act.subject, act.version),

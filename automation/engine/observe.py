@@ -24,6 +24,7 @@ def observe(world: World, memory: Memory | None = None) -> Observation:
         cluster=cluster,
         group=group,
         targets=targets,
+        capabilities=world.capabilities,
         target_groups=world.balancer.groups(),
         views=views,
         cpu=world.metrics.cpu(outdated) if outdated and _counts_missing(cluster) else {},

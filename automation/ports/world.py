@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from automation.core.capabilities import AWS, Capabilities
 from automation.ports.bitbucket import Bitbucket, Nodes
 from automation.ports.clock import Clock
 from automation.ports.cloud import Archive, Backups, Balancer, Group, Host, Metrics
@@ -22,3 +23,5 @@ class World:
     metrics: Metrics
     archive: Archive
     backups: Backups
+    capabilities: Capabilities = AWS
+    """What the cloud does by itself."""

@@ -13,7 +13,7 @@ from automation.ports.world import World
 from lab.sim.clock import VirtualClock
 
 Ports = TypeVar("Ports", World, Safe)
-_AT_HOME = frozenset({"clock", "journal", "together"})
+_AT_HOME = frozenset({"capabilities", "clock", "journal", "together"})
 """Ports that lie in the process itself: no wire leads there."""
 _OWN_WORDS = frozenset({"user", "place"})
 """Methods that ask nobody."""
@@ -43,7 +43,8 @@ class Chaos:
         """Return the same ports behind unreliable wires; all but those that lie in the process itself."""
         ports = {f.name: getattr(world, f.name) for f in fields(world)}
         near = {name for name, port in ports.items() if name in _AT_HOME or port is None}
-        return type(world)(**{n: port if n in near else _Wire(port, n, self) for n, port in ports.items()})
+        wired: dict[str, Any] = {n: port if n in near else _Wire(port, n, self) for n, port in ports.items()}
+        return type(world)(**wired)
 
 
 class _Wire:

@@ -72,7 +72,7 @@ class Cloud:
         machine.due = None
         if machine.state is InstanceState.PENDING:
             machine.state = InstanceState.IN_SERVICE
-            machine.registered = set(self.settings.target_groups)
+            machine.registered = set(self.settings.target_groups) if self.settings.registers_by_itself else set()
             self.bitbucket.boot(NodeSpec(machine.id, machine.address, machine.version), now)
         elif machine.state is InstanceState.TERMINATING:
             self.bitbucket.kill(machine.id, now)

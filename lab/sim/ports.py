@@ -235,6 +235,7 @@ class SimBalancer:
         machine = self.cloud.machines.get(instance)
         if machine is not None:
             machine.registered, machine.draining = set(self.cloud.settings.target_groups), {}
+            self.witness.did("register", instance)
 
 
 @dataclass

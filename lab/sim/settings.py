@@ -22,6 +22,8 @@ class SimSettings:
     check: float = 10.0
     """From a node's first good /status until its target is healthy."""
     target_groups: tuple[str, ...] = ("http", "ssh")
+    registers_by_itself: bool = True
+    """Whether a new machine gets into the target groups without anybody's doing, as on AWS."""
     repositories: int = 6
     """Repositories that users push to."""
     bitbucket: BitbucketSettings = field(default_factory=BitbucketSettings)

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from automation.core.capabilities import AZURE
 from automation.core.decision import ActName
 from automation.core.roll import Ending, Message, MessageKind
 from automation.engine.upgrade import make_plan
@@ -41,7 +42,14 @@ def there_and_back(estate, dies):
     return [there, Roll(estate, estate.world, QUICK, plan, dies=dies).play()]
 
 
-STORIES = {f.__name__: f for f in (forward, with_surge, with_a_failed_node, there_and_back)}
+def into_pools_of_addresses(estate, dies):
+    """As on Azure: nobody but the roll puts new machines into the balancer."""
+    estate.cloud.settings = replace(estate.cloud.settings, registers_by_itself=False)
+    estate.world = replace(estate.world, capabilities=AZURE)
+    return forward(estate, dies)
+
+
+STORIES = {f.__name__: f for f in (forward, with_surge, with_a_failed_node, there_and_back, into_pools_of_addresses)}
 
 
 def acts_of(story):
