@@ -6,6 +6,7 @@ import logging
 import uuid
 from collections.abc import Callable
 from dataclasses import replace
+from email.utils import formatdate
 from typing import TYPE_CHECKING
 
 from lab.azure import errors, messages
@@ -51,7 +52,8 @@ class Gateway:
         """Answer one request."""
         with self._world.lock:
             answer = self._guarded(request)
-        names = {"x-ms-request-id": str(uuid.uuid4()), "x-ms-correlation-request-id": str(uuid.uuid4())}
+            date = formatdate(self._world.clock.now(), usegmt=True)
+        names = {"x-ms-request-id": str(uuid.uuid4()), "x-ms-correlation-request-id": str(uuid.uuid4()), "Date": date}
         kind = {"Content-Type": "application/json; charset=utf-8"} if isinstance(answer.body, dict) else {}
         return replace(answer, headers=names | kind | dict(answer.headers))
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import ClassVar
 
 from lab.azure import errors
-from lab.azure.disks import DISK_POINT, Held, new_name
+from lab.azure.disks import DISK_POINT, Held, check_encryption, new_name
 from lab.azure.errors import ArmError
 from lab.azure.instances import VM
 from lab.azure.kinds import Change, Kind
@@ -74,7 +76,11 @@ class Points(Kind):
         mode = properties.setdefault("consistencyMode", "ApplicationConsistent")
         if mode not in {"CrashConsistent", "ApplicationConsistent", "FileSystemConsistent"}:
             raise errors.invalid(f"The value '{mode}' of parameter 'consistencyMode' is invalid.")
-        self._source(change.target.owner(), properties)
+        source = self._source(change.target.owner(), properties)
+        if source.target.kind.lower() == POINT.lower():
+            location = self.world.resources.get(change.target.owner()).location
+            for key_set in _encryption(properties).values():
+                check_encryption(self, {"location": location, "properties": {"encryption": key_set}})
         return document
 
     def apply(self, resource: Resource, change: Change) -> Steps:  # noqa: ARG002 - it is never changed
@@ -148,15 +154,15 @@ class Points(Kind):
         return None
 
     def _copy(self, resource: Resource, source: Resource) -> Steps:
-        now = self.world.clock.now()
+        wanted, now = _encryption(resource.properties), self.world.clock.now()
         due = now + self.world.timings.copying + self.world.faults.snapshot_delay()
         for one in self.world.resources.below(f"{source.id}/diskRestorePoints"):
             held = Held(new_name("snap"), now, due)
             self.world.storage.copy_snapshot(one.own.name, held.name)
             self._disk_point(resource, one, held)
         for name in ("sourceMetadata", "timeCreated", "consistencyMode"):
-            resource.properties[name] = source.properties[name]
-        _point_to(resource)
+            resource.properties[name] = copy.deepcopy(source.properties[name])
+        _point_to(resource, wanted)
         yield self.world.after(self.world.timings.restore_point)
         return None
 
@@ -195,12 +201,33 @@ class Points(Kind):
         _point_to(resource)
 
 
-def _point_to(resource: Resource) -> None:
-    """Let the description of a restore point lead to its own disks."""
+def _point_to(resource: Resource, encryption: Mapping[str, Json] = MappingProxyType({})) -> None:
+    """Let the description of a restore point lead to its own disks, and of a copy to the originals' as well."""
     profile = resource.properties["sourceMetadata"]["storageProfile"]
     lines = [*(profile["dataDisks"] or []), *([profile["osDisk"]] if profile["osDisk"] else [])]
     for line in lines:
-        line["diskRestorePoint"] = {"id": f"{resource.id}/diskRestorePoints/{name_of(line['managedDisk']['id'])}"}
+        before = (line.get("diskRestorePoint") or {}).get("id")
+        found: Json = {"id": f"{resource.id}/diskRestorePoints/{name_of(line['managedDisk']['id'])}"}
+        if before:
+            found["sourceDiskRestorePoint"] = {"id": before}
+        if before and key(before) in encryption:
+            own = encryption[key(before)]
+            found["encryption"] = {"type": own["type"], "diskEncryptionSet": {"id": own["diskEncryptionSetId"]}}
+        line["diskRestorePoint"] = found
+
+
+def _encryption(properties: Json) -> dict[str, Json]:
+    """Return the keys asked for in a copy: by the original of each disk, as a disk's own document has them."""
+    profile = ((properties.get("sourceMetadata") or {}).get("storageProfile")) or {}
+    asked = [line.get("diskRestorePoint") or {} for line in profile.get("dataDisks") or []]
+    return {
+        key(one["sourceDiskRestorePoint"]["id"]): {
+            "type": one["encryption"].get("type"),
+            "diskEncryptionSetId": one["encryption"]["diskEncryptionSet"]["id"],
+        }
+        for one in asked
+        if one.get("encryption") and one.get("sourceDiskRestorePoint")
+    }
 
 
 @dataclass(slots=True)

@@ -43,7 +43,7 @@ class _Connection(BaseHTTPRequestHandler):
             _hang_up(self.connection)
             return
         content = answer.content()
-        self.send_response(answer.status)
+        self.send_response_only(answer.status)  # the time in the answer is the world's, not the computer's
         for name, value in answer.headers.items():
             self.send_header(name, value)
         if answer.status != 204 and "Content-Length" not in answer.headers:
