@@ -12,6 +12,7 @@ SERVERS = (
     "lab/azure",
     "lab/pulumi",
     "lab/pulumi_aws",
+    "lab/pulumi_azure",
     "lab/balancer",
     "lab/traffic/test_run.py",
     "lab/traffic/test_commands.py",

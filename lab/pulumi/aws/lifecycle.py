@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from lab.pulumi.aws import compare, errors, schema
 from lab.pulumi.aws.compare import Change
 from lab.pulumi.aws.resource import ResourceType, Task
-from lab.pulumi.aws.schema import Failure
 from lab.pulumi.aws.session import Aws, NotReached
 from lab.pulumi.aws.values import UNKNOWN, Properties
+from lab.pulumi.declared import Failure
 
 _DEFAULTS = "__defaults"
 _BUSY_SECONDS = 30.0

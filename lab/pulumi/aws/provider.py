@@ -21,12 +21,12 @@ from lab.pulumi.aws.resource import ResourceType
 from lab.pulumi.aws.session import Account, Aws, Cancelled
 from lab.pulumi.aws.values import UNKNOWN, Properties, decode, encode, has_unknown
 
-_IN_PLACE = {
+IN_PLACE = {
     Kind.ADD: provider_pb2.PropertyDiff.ADD,
     Kind.DELETE: provider_pb2.PropertyDiff.DELETE,
     Kind.UPDATE: provider_pb2.PropertyDiff.UPDATE,
 }
-_REPLACING = {
+REPLACING = {
     Kind.ADD: provider_pb2.PropertyDiff.ADD_REPLACE,
     Kind.DELETE: provider_pb2.PropertyDiff.DELETE_REPLACE,
     Kind.UPDATE: provider_pb2.PropertyDiff.UPDATE_REPLACE,
@@ -251,7 +251,7 @@ def _encoded(kind: ResourceType, properties: Properties) -> Any:
 
 
 def _detail(change: Change, *, replaces: bool) -> Any:
-    return provider_pb2.PropertyDiff(kind=(_REPLACING if replaces else _IN_PLACE)[change.kind], inputDiff=False)
+    return provider_pb2.PropertyDiff(kind=(REPLACING if replaces else IN_PLACE)[change.kind], inputDiff=False)
 
 
 def _abort(context: Any, error: Exception, doing: str, what: str) -> NoReturn:

@@ -8,9 +8,9 @@ from typing import Any, Protocol, TypeAlias
 
 from lab.pulumi.aws import compare, schema
 from lab.pulumi.aws.naming import AutoName
-from lab.pulumi.aws.schema import Failure
 from lab.pulumi.aws.session import Aws
 from lab.pulumi.aws.values import Properties
+from lab.pulumi.declared import Failure
 
 Create: TypeAlias = Callable[[Aws, Properties], str]
 """Make the resource from its inputs; return its id."""

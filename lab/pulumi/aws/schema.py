@@ -15,24 +15,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from typing import Any
 
-from lab.pulumi.aws.values import UNKNOWN, Properties
-
-TypeExpression = Any  # recursive JSON, described in the module's docstring
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """One reason why inputs are refused.
-
-    Attributes:
-        property: Path of the property, such as `healthCheck.interval`.
-        reason: What is wrong and what is accepted.
-    """
-
-    property: str
-    reason: str
+from lab.pulumi.aws.values import Properties
+from lab.pulumi.declared import Failure, Objects, TypeExpression
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,87 +54,5 @@ def schema() -> Schema:
 def failures(token: str, inputs: Properties) -> Iterator[Failure]:
     """Yield what in `inputs` contradicts the declaration of the resource type `token`."""
     declared = schema().resources[token]
-    yield from _object("", inputs, declared.inputs, declared.required)
-
-
-def _object(
-    path: str, value: Properties, properties: Mapping[str, TypeExpression], required: Sequence[str]
-) -> Iterator[Failure]:
-    for name in required:
-        if value.get(name) is None:
-            yield Failure(_join(path, name), "Missing required property")
-    for name, item in value.items():
-        if name.startswith("__"):
-            continue
-        if name not in properties:
-            yield Failure(_join(path, name), f"Unknown property; there are: {', '.join(sorted(properties))}")
-        elif item is not None:
-            yield from _value(_join(path, name), item, properties[name])
-
-
-def _value(path: str, value: object, expression: TypeExpression) -> Iterator[Failure]:
-    if value == UNKNOWN or expression == "any":
-        return
-    if isinstance(expression, Mapping):
-        yield from _nested(path, value, expression["object"])
-    elif isinstance(expression, str):
-        if not _is_scalar(value, expression):
-            yield Failure(path, f"Expected {_article(expression)}, got {_shown(value)}")
-    elif expression[0] == "list":
-        yield from _list(path, value, expression[1])
-    else:
-        yield from _map(path, value, expression[1])
-
-
-def _nested(path: str, value: object, name: str) -> Iterator[Failure]:
-    if isinstance(value, Mapping):
-        yield from _object(path, dict(value), schema().objects[name], schema().required[name])
-    else:
-        yield Failure(path, f"Expected an object, got {_shown(value)}")
-
-
-def _list(path: str, value: object, item: TypeExpression) -> Iterator[Failure]:
-    if not isinstance(value, list):
-        yield Failure(path, f"Expected a list, got {_shown(value)}")
-        return
-    for index, element in enumerate(value):
-        yield from _value(f"{path}[{index}]", element, item)
-
-
-def _map(path: str, value: object, item: TypeExpression) -> Iterator[Failure]:
-    if not isinstance(value, Mapping):
-        yield Failure(path, f"Expected a map, got {_shown(value)}")
-        return
-    for key, element in value.items():
-        yield from _value(_join(path, str(key)), element, item)
-
-
-def _is_scalar(value: object, expression: str) -> bool:
-    """Tell whether a value can stand for the scalar type; text and scalars convert, as in the genuine provider."""
-    if isinstance(value, list | Mapping):
-        return False
-    if expression == "string":
-        return True
-    if expression == "boolean":
-        return isinstance(value, bool) or value in ("true", "false")
-    return not isinstance(value, bool) and _is_number(value)
-
-
-def _is_number(value: object) -> bool:
-    try:
-        float(str(value))
-    except ValueError:
-        return False
-    return True
-
-
-def _article(expression: str) -> str:
-    return {"integer": "an integer"}.get(expression, f"a {expression}")
-
-
-def _shown(value: object) -> str:
-    return "a list" if isinstance(value, list) else "a map" if isinstance(value, Mapping) else f"{value!r}"
-
-
-def _join(path: str, name: str) -> str:
-    return f"{path}.{name}" if path else name
+    objects = Objects(schema().objects, schema().required)
+    yield from objects.failures("", inputs, declared.inputs, declared.required)

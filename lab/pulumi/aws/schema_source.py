@@ -37,7 +37,7 @@ def _resource(token: str, objects: dict[str, Any]) -> dict[str, Any]:
     resource = getattr(importlib.import_module(f"pulumi_aws.{package}"), name)
     # From the resource's own module, where it may have another name: an object type of the package has taken the usual.
     own = vars(importlib.import_module(resource.__module__))
-    inputs, required = _properties(own.get(f"{name}InitArgs") or own[f"{name}Args"], objects)
+    inputs, required = properties_of(own.get(f"{name}InitArgs") or own[f"{name}Args"], objects)
     return {"inputs": inputs, "required": required, "outputs": _outputs(resource)}
 
 
@@ -46,7 +46,13 @@ def _outputs(resource: type) -> list[str]:
     return sorted(getattr(getter, "_pulumi_name", name) for name, getter in getters.items())
 
 
-def _properties(args: type, objects: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+def properties_of(args: type, objects: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """Return the inputs that a class of arguments declares, and which of them are required.
+
+    Args:
+        args: the class.
+        objects: takes the object types that the inputs use, by name.
+    """
     renamed: Mapping[str, str] = _types.input_type_py_to_pulumi_names(args)
     hints: Mapping[str, Any] = _types.input_type_types(args)
     parameters = inspect.signature(args.__init__).parameters  # type: ignore[misc] # the signature is what is asked for
@@ -73,7 +79,7 @@ def _object(hint: type, objects: dict[str, Any]) -> dict[str, str]:
     name = f"{hint.__module__.split('.')[1]}.{hint.__name__}"
     if name not in objects:
         objects[name] = {}  # an object type may contain itself
-        properties, required = _properties(hint, objects)
+        properties, required = properties_of(hint, objects)
         objects[name] = {"properties": properties, "required": required}
     return {"object": name}
 

@@ -8,11 +8,11 @@ from typing import Any
 
 from lab.pulumi.aws.naming import AutoName
 from lab.pulumi.aws.resource import Act, ResourceType, Task, Update
-from lab.pulumi.aws.schema import Failure
 from lab.pulumi.aws.session import Aws, picked, seen
 from lab.pulumi.aws.tagging import retagging, tag_list, tag_map
 from lab.pulumi.aws.types.iam import checked_document
 from lab.pulumi.aws.values import UNKNOWN, Properties
+from lab.pulumi.declared import Failure
 
 _PAIR = {"key": "key", "value": "value"}
 

@@ -8,10 +8,10 @@ from typing import Any
 from lab.pulumi.aws.coerce import capitalised
 from lab.pulumi.aws.naming import AutoName
 from lab.pulumi.aws.resource import ResourceType, Task, Update
-from lab.pulumi.aws.schema import Failure
 from lab.pulumi.aws.session import Aws, seen
 from lab.pulumi.aws.tagging import RDS, tag_list, tag_map
 from lab.pulumi.aws.values import UNKNOWN, Properties
+from lab.pulumi.declared import Failure
 
 _MOST_PARAMETERS = 20
 """How many parameters the service takes in one call."""

@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterable
 
 from lab.pulumi.aws.naming import AutoName
 from lab.pulumi.aws.resource import ResourceType, Task, Update
-from lab.pulumi.aws.schema import Failure
 from lab.pulumi.aws.session import Aws, picked, seen
 from lab.pulumi.aws.tagging import INSTANCE_PROFILE as PROFILE_TAGS
 from lab.pulumi.aws.tagging import ROLE as ROLE_TAGS
 from lab.pulumi.aws.tagging import tag_list, tag_map
 from lab.pulumi.aws.values import UNKNOWN, Properties
+from lab.pulumi.declared import Failure
 
 _ROLE = {
     "name": "RoleName",

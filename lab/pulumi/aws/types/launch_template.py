@@ -8,10 +8,10 @@ from typing import Any
 from lab.pulumi.aws.coerce import capitalised, uncapitalised
 from lab.pulumi.aws.naming import AutoName
 from lab.pulumi.aws.resource import ResourceType, Task, Update
-from lab.pulumi.aws.schema import Failure
 from lab.pulumi.aws.session import Aws, seen
 from lab.pulumi.aws.tagging import EC2, tag_list, tag_map, tag_specification
 from lab.pulumi.aws.values import Properties
+from lab.pulumi.declared import Failure
 
 _DATA = {
     "blockDeviceMappings": "BlockDeviceMappings",

@@ -8,10 +8,10 @@ from typing import Any
 
 from lab.pulumi.aws.naming import AutoName
 from lab.pulumi.aws.resource import ResourceType, Task, Update
-from lab.pulumi.aws.schema import Failure
 from lab.pulumi.aws.session import Aws, picked
 from lab.pulumi.aws.tagging import ELB, tag_list, tag_map
 from lab.pulumi.aws.values import Properties
+from lab.pulumi.declared import Failure
 
 _ATTRIBUTES = {
     "clientKeepAlive": "client_keep_alive.seconds",

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from lab.pulumi.aws.resource import ResourceType, Task, Update
-from lab.pulumi.aws.schema import Failure
 from lab.pulumi.aws.session import Aws
 from lab.pulumi.aws.values import Properties
+from lab.pulumi.declared import Failure
 
 _RUNNING, _STOPPED = "running", "stopped"
 _ON_THE_WAY = {"pending": _RUNNING, "stopping": _STOPPED}

@@ -9,9 +9,9 @@ from typing import Any
 from lab.pulumi.aws.coerce import capitalised, uncapitalised
 from lab.pulumi.aws.naming import AutoName
 from lab.pulumi.aws.resource import ResourceType, Task, Update
-from lab.pulumi.aws.schema import Failure
 from lab.pulumi.aws.session import Aws, picked, seen
 from lab.pulumi.aws.values import UNKNOWN, Properties
+from lab.pulumi.declared import Failure
 
 _PLAIN = {
     "actionAfterCompletion": "ActionAfterCompletion",

@@ -7,11 +7,11 @@ from typing import Any
 
 from lab.pulumi.aws.naming import AutoName
 from lab.pulumi.aws.resource import ResourceType, Task, Update
-from lab.pulumi.aws.schema import Failure
 from lab.pulumi.aws.session import Aws, picked, seen
 from lab.pulumi.aws.tagging import ELB, tag_list, tag_map
 from lab.pulumi.aws.types.load_balancing import attribute_value, check_name, service_attributes
 from lab.pulumi.aws.values import UNKNOWN, Properties
+from lab.pulumi.declared import Failure
 
 _FIXED = {
     "name": "Name",
