@@ -5,14 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from lab.azure import errors
 from lab.azure.inline import BUSY, NETWORK_VERSIONS, Parent, name_children
-from lab.azure.kinds import Change, Kind
+from lab.azure.kinds import Act, Change, Kind
 from lab.azure.messages import Json
 from lab.azure.operations import Steps
+from lab.azure.paths import key, parse
 from lab.azure.resources import Resource
 
 BALANCER = "Microsoft.Network/loadBalancers"
 POOL = "Microsoft.Network/loadBalancers/backendAddressPools"
+RULE = "Microsoft.Network/loadBalancers/loadBalancingRules"
 LISTS = ("frontendIPConfigurations", "loadBalancingRules", "probes", "inboundNatRules", "outboundRules")
 IDLE = 240.0
 """Seconds for which flows to a removed address go on: the idle time-out of a rule."""
@@ -31,8 +34,21 @@ class Balancers(Parent):
         name_children(change.target.path, document.setdefault("properties", {}), LISTS)
         return document
 
+    def apply(self, resource: Resource, change: Change) -> Steps:
+        """Make the pools, and the rules as resources that can be asked for the health behind them."""
+        yield from Parent.apply(self, resource, change)
+        self._forget_rules(resource)
+        for line in resource.properties.get("loadBalancingRules") or []:
+            self.world.resources.put(Resource(parse(line["id"]), {"properties": dict(line["properties"])}))
+        return None
+
+    def _forget_rules(self, resource: Resource) -> None:
+        for rule in self.world.resources.below(f"{resource.id}/loadBalancingRules"):
+            self.world.resources.remove(rule)
+
     def remove(self, resource: Resource) -> Steps:
         """Take its pools away."""
+        self._forget_rules(resource)
         self.world.backends.forget(resource.id)
         yield self.world.after(self.world.timings.network)
         return None
@@ -60,3 +76,24 @@ class Pools(Kind):
         self.world.backends.take_over(resource.id, [], IDLE)
         yield self.world.after(self.world.timings.network)
         return None
+
+
+@dataclass(slots=True)
+class Rules(Kind):
+    """Rules of a load balancer, to be asked for the health of the addresses behind them."""
+
+    versions: ClassVar[tuple[str, str]] = NETWORK_VERSIONS
+
+    def act(self, act: Act) -> Steps:
+        """Tell the health by address."""
+        if act.action != "health":
+            raise errors.no_action(self.name, act.action)
+        return self._health(act.resource)
+
+    def _health(self, rule: Resource) -> Steps:
+        yield self.world.after(self.world.timings.gateway_health)
+        pool = (rule.properties.get("backendAddressPool") or {}).get("id", "")
+        known = [one for one in self.world.backends.pools.get(key(pool), {}).values() if not one.draining]
+        lines = [{"ipAddress": one.address, "state": "Up" if one.healthy else "Down"} for one in known]
+        up = sum(bool(one.healthy) for one in known)
+        return {"up": up, "down": len(known) - up, "loadBalancerBackendAddresses": lines}

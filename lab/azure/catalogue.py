@@ -40,6 +40,7 @@ KINDS: Mapping[str, type[Kind]] = {
     gateways.GATEWAY: gateways.Gateways,
     balancers.BALANCER: balancers.Balancers,
     balancers.POOL: balancers.Pools,
+    balancers.RULE: balancers.Rules,
     databases.SERVER: databases.Servers,
     database_backups.BACKUP: database_backups.Backups,
     **{f"{databases.SERVER}/{part}": Deferred for part in SERVER_PARTS},

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import uuid
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from lab.azure import errors
 from lab.azure.errors import ArmError
 from lab.azure.messages import Json
-from lab.azure.operations import Steps
+from lab.azure.operations import Steps, iso
 from lab.azure.ports import MachineSpec
 from lab.azure.resources import Resource
 
@@ -39,6 +40,7 @@ class Instance:
         power: its power state.
         volumes: device -> volume of the data disks.
         script: whether a command runs on it.
+        born: when its operating system's disk was made.
     """
 
     resource: Resource
@@ -49,6 +51,7 @@ class Instance:
     power: str = UNKNOWN
     volumes: dict[str, str] = field(default_factory=dict)
     script: bool = False
+    born: float = 0.0
 
     @property
     def zone(self) -> str:
@@ -95,6 +98,8 @@ class Instances:
         self._counts[label] += 1
         instance.machine = f"{label}-{self._counts[label]}"
         instance.power = STARTING
+        instance.born = self.world.clock.now()
+        _new_disk(instance)
         spec = _spec(instance)
         self.world.machines.launch(spec)
         for device, volume in instance.volumes.items():
@@ -191,6 +196,17 @@ class Instances:
         self.world.emit(event, instance=instance.machine, id=instance.resource.id, address=instance.address, **more)
 
 
+def _new_disk(instance: Instance) -> None:
+    """Name the disk of a scale set's instance, which is no resource of the lab: another one after each reimage."""
+    if instance.resource.target.kind.lower() != SET_VM.lower():
+        return
+    storage = instance.resource.properties.setdefault("storageProfile", {})
+    name = f"{'_'.join(instance.resource.target.names)}_OsDisk_1_{uuid.uuid4().hex}"
+    group = instance.resource.id.split("/providers/")[0]
+    managed = {"id": f"{group}/providers/Microsoft.Compute/disks/{name}"}
+    storage["osDisk"] = {**(storage.get("osDisk") or {}), "name": name, "managedDisk": managed}
+
+
 def view(world: AzureWorld, instance: Instance) -> Json:
     """Return the instance view."""
     lost = instance.power != RUNNING or world.faults.agent_lost(instance.machine)
@@ -202,8 +218,16 @@ def view(world: AzureWorld, instance: Instance) -> Json:
             {"code": f"ProvisioningState/{instance.resource.state.lower()}", "level": "Info"},
             {"code": f"PowerState/{instance.power}", "level": "Info", "displayStatus": f"VM {instance.power}"},
         ],
+        "disks": _disks(instance),
         "vmAgent": {"vmAgentVersion": "2.9.1.1", "statuses": [agent if lost else ready]},
     }
+
+
+def _disks(instance: Instance) -> list[Json]:
+    """Return the disk of the operating system as the instance view has it: with the time when it was made."""
+    disk = (instance.resource.properties.get("storageProfile") or {}).get("osDisk") or {}
+    made = {"code": "ProvisioningState/succeeded", "level": "Info", "time": iso(instance.born)}
+    return [{"name": disk["name"], "statuses": [made]}] if disk.get("name") else []
 
 
 def computer_name(instance: Instance) -> str:
@@ -220,12 +244,12 @@ def image_of(model: Json) -> str:
 
 
 def data_of(model: Json) -> str:
-    """Return the custom data of a model, decoded; empty when there is none.
+    """Return the custom data of a model, or else its user data, decoded; empty when there is none.
 
     Raises:
         ArmError: it is not in base64.
     """
-    text = (model.get("osProfile") or {}).get("customData") or ""
+    text = (model.get("osProfile") or {}).get("customData") or model.get("userData") or ""
     try:
         return base64.b64decode(text, validate=True).decode()
     except (binascii.Error, UnicodeDecodeError) as error:

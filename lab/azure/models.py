@@ -71,11 +71,14 @@ def take_over(resource: Resource, instance: Instance) -> None:
     vm = instance.resource
     vm.document["sku"] = sku_of(resource)
     vm.document["tags"] = dict(resource.tags)
+    kept = (vm.properties.get("storageProfile") or {}).get("osDisk") or {}
+    storage = copy.deepcopy(profile.get("storageProfile") or {})
+    storage["osDisk"] = {**(storage.get("osDisk") or {}), **{k: kept[k] for k in ("name", "managedDisk") if k in kept}}
     prefix = (profile.get("osProfile") or {}).get("computerNamePrefix", resource.name)
     vm.properties |= {
         "latestModelApplied": True,
         "hardwareProfile": {"vmSize": resource.document["sku"]["name"]},
-        "storageProfile": copy.deepcopy(profile.get("storageProfile") or {}),
+        "storageProfile": storage,
         "osProfile": {"computerName": f"{prefix}{int(vm.name):06d}"},
         "networkProfile": {"networkInterfaces": [{"id": card(instance)["id"]}]},
         "networkProfileConfiguration": copy.deepcopy(profile.get("networkProfile") or {}),

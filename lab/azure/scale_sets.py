@@ -244,6 +244,14 @@ class ScaleSets(Kind):
 
     # --- views ---------------------------------------------------------------------------------------------------
 
+    def show(self, resource: Resource, query: Mapping[str, str]) -> Json:
+        """Return a set, with its user data when asked: that, other than custom data, can be read again."""
+        found = Kind.show(self, resource, query)
+        data = resource.properties["virtualMachineProfile"].get("userData")
+        if data and "userdata" in query.get("$expand", "").lower():
+            found["properties"]["virtualMachineProfile"]["userData"] = data
+        return found
+
     def read(self, resource: Resource, view: str, request: Request) -> Json | None:
         """Return the instance view or the network interfaces."""
         if view.lower() == "networkinterfaces":
