@@ -7,7 +7,8 @@ from typing import Any
 
 from automation.adapters.aws.discovery import Estate
 from automation.adapters.aws.session import Caller
-from automation.adapters.aws.templates import Reference, values_of
+from automation.adapters.aws.templates import Reference
+from automation.adapters.host.start_script import values_of
 from automation.ports.errors import NotFound
 
 

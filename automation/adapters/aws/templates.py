@@ -6,27 +6,14 @@ what installs it). Both change together, or nothing changes.
 
 from __future__ import annotations
 
-import base64
-import gzip
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from automation.adapters.aws import tags
 from automation.adapters.aws.session import Caller
-from automation.ports.errors import Conflict, NotFound, Unexpected
-
-_LINE = re.compile(
-    rb"""^(?P<before>[ \t]*(?:export[ \t]+)?(?P<name>[A-Z][A-Z0-9_]*)=(?P<quote>["']?))"""
-    rb"""(?P<value>[^"'\s]*)(?P<after>(?P=quote)[ \t]*)$""",
-    re.MULTILINE,
-)
-"""``NAME='value'`` alone on its line: the header of the start-up script, and plain shell assignments like it."""
-_VERSION_NAMES = {b"BITBUCKET_VERSION", b"ATL_PRODUCT_VERSION"}
-_ARCHIVE = b"ARCHIVE_URL"
-_CHECKSUM = b"ARCHIVE_SHA256"
-_GZIP = b"\x1f\x8b"
+from automation.adapters.host.start_script import archive_of, value_of, with_version
+from automation.ports.errors import Conflict, NotFound
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +60,7 @@ class Templates:
         """Return what the start-up script assigns to ``name``; None when it does not."""
         if reference is None:
             return None
-        script, _ = _script(str(self._data(reference).get("UserData") or ""))
-        found = (line["value"].decode() for line in _LINE.finditer(script) if line["name"].decode() == name)
-        return next(found, None) or None
+        return value_of(str(self._data(reference).get("UserData") or ""), name)
 
     def _data(self, reference: Reference) -> dict[str, Any]:
         return dict(self._described(reference).get("LaunchTemplateData") or {})
@@ -119,7 +104,9 @@ class Templates:
             ClientToken=f"bitbucket-dc-{source}-{version}",
             VersionDescription=f"Bitbucket {version}",
             LaunchTemplateData={
-                "UserData": user_data_with(str(data.get("UserData") or ""), version, reference.template),
+                "UserData": with_version(
+                    str(data.get("UserData") or ""), version, f"launch template {reference.template}"
+                ),
                 "TagSpecifications": _tags_with(data.get("TagSpecifications") or [], version),
             },
         )
@@ -136,59 +123,6 @@ def version_of(data: Mapping[str, Any]) -> str | None:
         if spec.get("ResourceType") == "instance":
             return tags.read(spec.get("Tags")).get(tags.VERSION) or None
     return None
-
-
-def user_data_with(encoded: str, version: str, template: str) -> str:
-    """Return base64 user data that installs ``version``, compressed again if it was.
-
-    The archive's address changes with the version; its checksum goes, because it is the old archive's.
-
-    Raises:
-        Unexpected: there is not exactly one ``BITBUCKET_VERSION=`` line.
-    """
-    script, is_compressed = _script(encoded)
-    before = [line["value"] for line in _LINE.finditer(script) if line["name"] in _VERSION_NAMES]
-    if len(before) != 1:
-        raise Unexpected(
-            f"the user data of launch template {template} has {len(before)} lines BITBUCKET_VERSION=...; one is needed",
-            hint="set the version where this template is made",
-        )
-    changed = _LINE.sub(lambda line: _changed(line, before[0], version.encode()), script)
-    # mtime=0: the same script gives the same bytes.
-    return base64.b64encode(gzip.compress(changed, mtime=0) if is_compressed else changed).decode()
-
-
-def _changed(line: re.Match[bytes], old: bytes, new: bytes) -> bytes:
-    value = line["value"]
-    if line["name"] in _VERSION_NAMES:
-        value = new
-    elif line["name"] == _ARCHIVE:
-        value = value.replace(old, new)
-    elif line["name"] == _CHECKSUM:
-        value = b""
-    return line["before"] + value + line["after"]
-
-
-def archive_of(encoded: str) -> str | None:
-    """Return where the user data fetches the archive, with ``{version}`` for the version; None when it does not say."""
-    script, _ = _script(encoded)
-    values = {line["name"]: line["value"] for line in _LINE.finditer(script)}
-    version = next((values[name] for name in sorted(_VERSION_NAMES) if values.get(name)), None)
-    url = values.get(_ARCHIVE)
-    return url.replace(version, b"{version}").decode() if url and version else None
-
-
-def values_of(encoded: str) -> dict[str, str]:
-    """Return the values that base64 user data sets in plain ``NAME='value'`` lines."""
-    script, _ = _script(encoded)
-    return {line["name"].decode(): line["value"].decode() for line in _LINE.finditer(script)}
-
-
-def _script(encoded: str) -> tuple[bytes, bool]:
-    """Return the script in base64 user data, and whether it was compressed."""
-    raw = base64.b64decode(encoded)
-    is_compressed = raw.startswith(_GZIP)
-    return (gzip.decompress(raw) if is_compressed else raw), is_compressed
 
 
 def _tags_with(specs: list[dict[str, Any]], version: str) -> list[dict[str, Any]]:

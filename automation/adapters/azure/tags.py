@@ -26,6 +26,8 @@ ARCHIVE = "bitbucket-dc:archive-url"
 LONGEST = 256
 """Longest value of a tag."""
 
+ORIGINAL = "backup-source-snapshot"
+"""Word on a copy: the snapshot that it was copied from."""
 NODE, FILE_SERVER, MESH = "node", "file-server", "mesh"
 
 

@@ -8,7 +8,8 @@ import gzip
 import pytest
 
 from automation.adapters.aws.nodes import AwsGroup
-from automation.adapters.aws.templates import Reference, archive_of, user_data_with
+from automation.adapters.aws.templates import Reference
+from automation.adapters.host.start_script import archive_of, with_version
 from automation.ports.errors import NotFound, Unexpected
 from components.user_data import render
 from lab.aws.ports import Reply
@@ -35,7 +36,7 @@ def decoded(text: str) -> str:
 )
 def test_the_version_line_in_every_dress(line):
     script = "#!/bin/bash\nNAME='7.9.0'\n" + line + "\necho $BITBUCKET_VERSION\n"
-    changed = decoded(user_data_with(encoded(script.replace("{}", "7.9.0")), "7.9.4", "lt-1"))
+    changed = decoded(with_version(encoded(script.replace("{}", "7.9.0")), "7.9.4", "lt-1"))
     assert changed == script.replace("{}", "7.9.4")
 
 
@@ -44,7 +45,7 @@ def test_the_script_of_our_own_components():
     before = render(
         "aws", "node", {"BITBUCKET_VERSION": "7.9.0", "ARCHIVE_URL": archive, "ARCHIVE_SHA256": "ab" * 32, "X": "7.9.0"}
     )
-    after = decoded(user_data_with(before, "7.9.4", "lt-1"))
+    after = decoded(with_version(before, "7.9.4", "lt-1"))
     assert (
         "\nBITBUCKET_VERSION='7.9.4'\nARCHIVE_URL='https://mirror/atlassian-bitbucket-7.9.4.tar.gz'\nARCHIVE_SHA256=''\nX='7.9.0'\n"
         in after
@@ -55,7 +56,7 @@ def test_the_script_of_our_own_components():
 
 def test_compressed_user_data_stays_compressed():
     before = base64.b64encode(gzip.compress(b"BITBUCKET_VERSION=7.9.0\n")).decode()
-    after = base64.b64decode(user_data_with(before, "7.9.4", "lt-1"))
+    after = base64.b64decode(with_version(before, "7.9.4", "lt-1"))
     assert gzip.decompress(after) == b"BITBUCKET_VERSION=7.9.4\n"
 
 
@@ -64,7 +65,7 @@ def test_compressed_user_data_stays_compressed():
 )
 def test_a_script_that_does_not_name_its_version_once_is_not_touched(script):
     with pytest.raises(Unexpected, match="lt-1"):
-        user_data_with(encoded(script), "7.9.4", "lt-1")
+        with_version(encoded(script), "7.9.4", "lt-1")
 
 
 def test_an_archive_that_is_not_named():
