@@ -121,7 +121,7 @@ def test_a_capacity_that_automation_chose_is_seen(estate: Estate) -> None:
 def test_what_is_there_already_is_not_taken_over(estate: Estate) -> None:
     wanted = estate.wanted("network:VirtualNetwork")
     estate.have("network:VirtualNetwork")
-    with pytest.raises(grpc.RpcError, match=r"cannot create already existing resource .* pulumi import"):
+    with pytest.raises(grpc.RpcError, match=r"cannot create already existing resource .* `pulumi import`"):
         estate.engine.create(NET, wanted)
 
 
