@@ -14,6 +14,7 @@ from pydantic import SecretStr
 from automation.adapters.bitbucket.client import Client
 from automation.adapters.bitbucket.maintenance import BitbucketMaintenance
 from automation.adapters.bitbucket.nodes import NodeViews
+from automation.adapters.bitbucket.outgoing import BitbucketOutgoing
 from automation.adapters.bitbucket.rest import BitbucketRest
 from automation.adapters.clock import SystemClock
 from automation.adapters.http import Credentials, Http, Timeouts
@@ -157,6 +158,22 @@ def build_restores(settings: Settings, *, clock: Clock | None = None) -> Restore
         Refused: the cloud's SDK is not installed.
     """
     return _RESTORES[settings.cloud](settings, clock or SystemClock())
+
+
+def outgoing_of(
+    settings: Settings, *, clock: Clock | None = None, redactor: Redactor | None = None
+) -> Callable[[str], BitbucketOutgoing]:
+    """Return what gives the outgoing side of a copy's Bitbucket by its URL; the users there are the source's.
+
+    Raises:
+        Refused: the credentials are not set.
+    """
+    clock, redactor = clock or SystemClock(), redactor or Redactor()
+    credentials = _credentials(settings, _CLOUDS[settings.cloud](settings, clock).stores)
+    for secret in credentials.secrets:
+        redactor.add(secret)
+    http = Http(credentials=credentials, ca_bundle=settings.ca_bundle)
+    return lambda url: BitbucketOutgoing(Client(http, url, clock, redactor))
 
 
 def calls(world: World) -> Mapping[str, int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from automation import bootstrap
 from automation.adapters.logs import Redactor
@@ -18,8 +18,11 @@ from automation.engine.backups.shelf import shelf
 from automation.engine.restores.drill import Ground
 from automation.ports.clock import Clock
 from automation.ports.errors import NotFound
-from automation.ports.program import Program
 from automation.ports.restoring import Restoring
+from automation.ports.staging import Stage
+
+if TYPE_CHECKING:
+    from automation.adapters.pulumi.stack import EstateStack
 
 OnEvent = Callable[[Any], None]
 """Hears the events of the program's updates."""
@@ -36,6 +39,8 @@ class RestoreEstate:
     restoring: Callable[[], Restoring]
     """The ports of a restore; asked for only by who swaps, because there must be a Pulumi program then."""
     ground: Ground
+    staging: Callable[[], Stage]
+    """The ports of a staging copy; there must be a Pulumi program."""
     store: Store
     """Whoever acts on the cluster holds it here."""
     limits: RestoreSettings
@@ -61,13 +66,15 @@ def estate_of(
     cloud = bootstrap.build_restores(settings)
 
     def restoring() -> Restoring:
+        from automation.adapters.pulumi.data import StackProgram  # noqa: PLC0415 (half a second)
+
         world = bootstrap.build(settings, redactor=redactor)
         return Restoring(
             clock=world.clock,
             nodes=world.nodes,
             group=world.group,
             balancer=world.balancer,
-            program=_program(settings, on_event),
+            program=StackProgram(_stack(settings), on_event=on_event),
             shell=cloud.shell,
             manifests=safe.manifests,
             journal=StoredRestores(store),
@@ -76,26 +83,32 @@ def estate_of(
             service=settings.service,
         )
 
+    def staging() -> Stage:
+        from automation.adapters.pulumi.staging import PulumiStacks  # noqa: PLC0415 (as above)
+
+        stacks = PulumiStacks(_stack(settings), on_event=on_event)
+        return Stage(safe.clock, stacks, safe.manifests, bootstrap.outgoing_of(settings, redactor=redactor))
+
     return RestoreEstate(
         cluster=settings.cluster_name,
         clock=safe.clock,
         sets=lambda: shelf(safe).sets,
         restoring=restoring,
         ground=Ground(safe.clock, cloud.drills, cloud.shell, safe.manifests),
+        staging=staging,
         store=store,
         limits=settings.restore.limits,
         drill=settings.restore.drill,
     )
 
 
-def _program(settings: Settings, on_event: OnEvent | None) -> Program:
-    from automation.adapters.pulumi.data import StackProgram  # noqa: PLC0415 (half a second)
-    from automation.adapters.pulumi.stack import EstateStack, find_project  # noqa: PLC0415 (as above)
+def _stack(settings: Settings) -> EstateStack:
+    from automation.adapters.pulumi.stack import EstateStack, find_project  # noqa: PLC0415 (half a second)
 
     place = find_project(settings.project.resolve())
     if place is None:
         raise NotFound(
             f"there is no Pulumi program in {settings.project.resolve()}",
-            hint="a restore goes through the program that owns the estate: set BBDC_PROJECT to its directory",
+            hint="this goes through the program that owns the estate: set BBDC_PROJECT to its directory",
         )
-    return StackProgram(EstateStack(place, settings.stack), on_event=on_event)
+    return EstateStack(place, settings.stack)

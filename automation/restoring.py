@@ -21,12 +21,15 @@ from automation.adapters.runs.holder import DRILL, RESTORE, hold
 from automation.adapters.whoami import operator
 from automation.core.backups.sets import BackupSet, SetState
 from automation.core.restores.memory import Memory
-from automation.engine.restores import begin, plan
+from automation.core.restores.staging import Wish
+from automation.engine.restores import begin, plan, stage
 from automation.engine.restores.drill import clean, drill, may_drill
 from automation.engine.restores.plan import Prospect
+from automation.engine.restores.stage import Staged, StagePlan
 from automation.engine.restores.swap import Tell, drive
 from automation.ports.errors import NotFound
 from automation.ports.restoring import Restoring
+from automation.ports.staging import Stage
 from automation.restore_estate import OnEvent, RestoreEstate, estate_of
 
 Say = Callable[[str], None]
@@ -194,6 +197,28 @@ class Restores:
             for name in left:
                 clean(ground, self._estate.drill, name, say)
         return left
+
+    def plan_stage(self, set_name: str, wish: Wish) -> StagePlan:
+        """Work out a staging copy built from a set, and judge it; change nothing.
+
+        Raises:
+            NotFound: there is no such set, no Pulumi program or no such stack.
+        """
+        return stage.plan(self._stage, self.find(set_name), wish)
+
+    def stage(self, planned: StagePlan, *, say: Say = _unsaid) -> Staged:
+        """Build a staging copy, wait until it serves, and switch off what it would send to others.
+
+        Raises:
+            Refused: a rule says no; nothing was made.
+            Unavailable: it stands, and could not be reached to make it quiet; the same call goes on.
+        """
+        limits = self._estate.limits
+        return stage.build(self._stage, planned, patience=limits.boot_timeout, poll=limits.poll, say=say)
+
+    @cached_property
+    def _stage(self) -> Stage:
+        return self._estate.staging()
 
     def _drive(self, memory: Memory, tell: Tell) -> Memory:
         return drive(self._at, self._estate.limits, memory, tell=tell)

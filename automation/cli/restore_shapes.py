@@ -11,6 +11,7 @@ from automation.core.backups.sets import BackupSet, Finding
 from automation.core.restores.generations import Generation
 from automation.core.restores.memory import Memory
 from automation.core.roll import Record
+from automation.engine.restores.stage import Staged, StagePlan
 
 Shape = dict[str, Any]
 
@@ -98,3 +99,26 @@ def of_drill(found: BackupSet, code: int) -> Shape:
         }
     )
     return {"set": found.id, "drill": result, "exit_code": int(code)}
+
+
+def of_stage_plan(planned: StagePlan) -> Shape:
+    """What a staging copy would be; of secrets only that they are there."""
+    return {
+        "stack": planned.wish.stack,
+        "set": planned.found.id,
+        "version": planned.found.version,
+        "made_from": of_generation(planned.data),
+        "config": {key: None if setting.secret else setting.value for key, setting in sorted(planned.config.items())},
+        "checks": [of_finding(finding) for finding in planned.findings],
+    }
+
+
+def of_staged(staged: Staged) -> Shape:
+    """A copy that stands."""
+    return {
+        "stack": staged.stack,
+        "url": staged.url,
+        "mail_server_removed": staged.mail,
+        "webhooks_switched_off": staged.webhooks,
+        "mirrors": list(staged.mirrors),
+    }

@@ -33,6 +33,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("recover", f"{_HERE}.recover:recover", "Free the lock of a backup that died, and end its set.", BACKUP),
     Command("restore", f"{_HERE}.restore:restore", "Restore a set beside the data in use, and swap; --undo.", BACKUP),
     Command("drill", f"{_HERE}.drill:drill", "Prove that a set can be restored: in isolation, measured.", BACKUP),
+    Command("stage", f"{_HERE}.stage:stage", "Build a copy of the estate from a set, to rehearse on.", BACKUP),
     Command("status", f"{_HERE}.status:status", "Show the cluster, its nodes and the newest run.", LOOK),
     Command("runs", f"{_HERE}.runs:runs", "List all runs.", LOOK),
     Command("report", f"{_HERE}.report:report", "Tell the story of a run: text, JSON or one HTML page.", LOOK),

@@ -13,11 +13,13 @@ from automation.adapters.restore_journal import StoredRestores
 from automation.adapters.runs.store import Store
 from automation.core.backups.sets import BackupSet
 from automation.core.restores.drills import DrillSettings
+from automation.core.restores.staging import Config, Setting
 from automation.engine.restores.drill import Ground
 from automation.ports.drills import Place
 from automation.ports.errors import Conflict, NotFound
 from automation.ports.restoring import Restoring
 from automation.ports.shell import Result
+from automation.ports.staging import Stage
 from automation.restore_estate import RestoreEstate
 from lab.sim.restore_ports import SimManifests, restoring
 from lab.sim.restore_stories import QUICK, SET
@@ -79,6 +81,71 @@ class FakeShell:
         raise NotFound("none")
 
 
+SOURCE = {
+    "bitbucket-dc:version": Setting("7.9.4"),
+    "bitbucket-dc:name": Setting("sim"),
+    "bitbucket-dc:license": Setting("AAAB-l1cence", secret=True),
+}
+
+
+@dataclass
+class FakeStacks:
+    """Port Stacks: stacks in memory."""
+
+    there: dict[str, Config] = field(default_factory=lambda: {"prod": SOURCE})
+    ups: list[str] = field(default_factory=list)
+
+    def project(self) -> str:
+        """Return the project's name."""
+        return "bitbucket-dc"
+
+    def source(self) -> Config:
+        """Return the source's config."""
+        return self.there["prod"]
+
+    def config(self, stack: str) -> Config | None:
+        """Return a stack's config."""
+        return self.there.get(stack)
+
+    def write(self, stack: str, config: Config) -> None:
+        """Keep a config."""
+        self.there[stack] = config
+
+    def up(self, stack: str) -> str:
+        """Bring it about."""
+        self.ups.append(stack)
+        return f"http://{stack}.example"
+
+
+@dataclass
+class FakeOutgoing:
+    """Port Outgoing: a Bitbucket that serves at the third look."""
+
+    looks: int = 0
+    serves_at: int = 3
+    mail: bool = True
+    webhooks: int = 4
+
+    def status(self) -> str | None:
+        """How far it is."""
+        self.looks += 1
+        return "RUNNING" if self.looks >= self.serves_at else "STARTING"
+
+    def mail_off(self) -> bool:
+        """Remove the mail server."""
+        was, self.mail = self.mail, False
+        return was
+
+    def webhooks_off(self) -> int:
+        """Switch webhooks off."""
+        were, self.webhooks = self.webhooks, 0
+        return were
+
+    def mirrors(self) -> tuple[str, ...]:
+        """The mirrors that it knows."""
+        return ("mirror-1",)
+
+
 @dataclass
 class Worlds:
     """A pure world with one set, and what the commands make of it."""
@@ -88,6 +155,8 @@ class Worlds:
     estate: RestoreEstate
     drills: FakeDrills
     shell: FakeShell
+    stacks: FakeStacks
+    outgoing: FakeOutgoing
 
     @property
     def manifests(self) -> Any:
@@ -102,17 +171,19 @@ def make(state: Path) -> Worlds:
     at = Restoring(**{name: getattr(plain, name) for name in Restoring.__slots__} | {"journal": StoredRestores(store)})
     drills, shell, manifests = FakeDrills(), FakeShell(), at.manifests
     assert isinstance(manifests, SimManifests)
+    stacks, outgoing = FakeStacks(), FakeOutgoing()
     estate = RestoreEstate(
         cluster="sim",
         clock=world.clock,
         sets=manifests.all,
         restoring=lambda: at,
         ground=Ground(world.clock, drills, shell, manifests),
+        staging=lambda: Stage(world.clock, stacks, manifests, lambda _: outgoing),
         store=store,
         limits=QUICK,
         drill=DrillSettings(poll=1.0),
     )
-    return Worlds(world, at, estate, drills, shell)
+    return Worlds(world, at, estate, drills, shell, stacks, outgoing)
 
 
 @pytest.fixture

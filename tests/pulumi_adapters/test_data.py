@@ -22,12 +22,13 @@ pytestmark = pytest.mark.lab
 PROGRAM = """
 import pathlib, time
 import pulumi
+from components.clouds import AWS
 from components.config import read
 from components.generations import DataSpec
 
 HERE = pathlib.Path(__file__).parent
 program = read(pulumi.Config(), pulumi.get_stack())
-data = DataSpec.read(program.args.get("data", {}), protect=True)
+data = DataSpec.read(program.args.get("data", {}), AWS, protect=True)
 if not pulumi.runtime.is_dry_run():
     (HERE / "ups").open("a").write(f"{data.active.name}: {' '.join(each.name for each in data.generations)}\\n")
     while (HERE / "hold").exists():

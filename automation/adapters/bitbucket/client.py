@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from automation.adapters.bitbucket import answers
 from automation.adapters.http import Answer, Http
 from automation.adapters.logs import Redactor
@@ -59,11 +61,19 @@ class Client:
         """
         return self._value("POST", path)
 
+    def change(self, method: str, path: str, body: object = None) -> object:
+        """PUT or DELETE, which may be repeated by whoever lost the reply; ``body`` is sent as JSON.
+
+        Raises:
+            BbdcError: see ``answers.value``.
+        """
+        return self._value(method, path, content=None if body is None else json.dumps(body).encode())
+
     def raw(self, path: str) -> Answer:
         """Read ``path`` once, without credentials, whatever the status."""
         return self._http.send("GET", self._base + path, headers=HEADERS, anonymous=True)
 
-    def _value(self, method: str, path: str, *, anonymous: bool = False) -> object:
+    def _value(self, method: str, path: str, *, anonymous: bool = False, content: bytes | None = None) -> object:
         url = self._base + path
-        answer = self._http.send(method, url, headers=HEADERS, anonymous=anonymous)
+        answer = self._http.send(method, url, headers=HEADERS, anonymous=anonymous, content=content)
         return answers.value(answer, f"{method} {url}", now=self._clock.now(), redactor=self._redactor)

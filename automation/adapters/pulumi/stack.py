@@ -51,21 +51,25 @@ class EstateStack:
     Args:
         program: directory with Pulumi.yaml.
         name: the stack; None takes ``PULUMI_STACK``, else the selected one.
+        environment: variables for ``pulumi``, besides this process's own.
 
     Raises:
         NotFound: there is no ``pulumi`` on PATH, no such stack, or none is selected.
     """
 
-    def __init__(self, program: Path, name: str | None = None) -> None:
+    def __init__(self, program: Path, name: str | None = None, *, environment: Mapping[str, str] | None = None) -> None:
         if shutil.which("pulumi") is None:
             raise NotFound(
                 "there is no `pulumi` on PATH",
                 hint="install it from https://www.pulumi.com/docs/install/; "
                 'to rehearse without it, `bbdc lab up` brings its own: eval "$(bbdc lab env)"',
             )
+        self.program = program
+        """Directory with Pulumi.yaml."""
         self._name = name or os.environ.get(_STACK_VARIABLE) or _selected(program)
         with _translated(f"selecting stack {self._name}"):
-            self._stack = automation.select_stack(self._name, work_dir=str(program))
+            options = automation.LocalWorkspaceOptions(env_vars=dict(environment or {}))
+            self._stack = automation.select_stack(self._name, work_dir=str(program), opts=options)
 
     @property
     def name(self) -> str:
@@ -148,6 +152,11 @@ class EstateStack:
         with _translated(f"previewing stack {self._name}", said):
             summary = self._stack.preview(on_event=said).change_summary
         return {str(getattr(kind, "value", kind)): count for kind, count in summary.items()}
+
+    def outputs(self) -> dict[str, Any]:
+        """Return what the stack exports."""
+        with _translated(f"reading the outputs of stack {self._name}"):
+            return {name: output.value for name, output in self._stack.outputs().items()}
 
     def up(self, on_event: Callable[[automation.EngineEvent], None] | None = None) -> None:
         """Update the estate.

@@ -53,7 +53,7 @@ def restore(
     _check_words(set_name, to, prepare=prepare, undo=undo)
     refuse_unasked(yes=yes, as_json=json)
     board = RestoreBoard(as_json=json)
-    restores = Restores.of(redactor=redactor(), on_event=_progress(board))
+    restores = Restores.of(redactor=redactor(), on_event=progress_of(board))
     _show_and_ask(restores, board, set_name, to, prepare=prepare, undo=undo, yes=yes)
     memory = _guarded(lambda: _act(restores, board, set_name, to, prepare=prepare, undo=undo))
     error = error_of(memory)
@@ -141,7 +141,7 @@ def _guarded(act: Callable[[], Memory]) -> Memory:
         ) from None
 
 
-def _progress(board: RestoreBoard) -> Callable[[Any], None]:
+def progress_of(board: RestoreBoard) -> Callable[[Any], None]:
     """Return what shows the program's own steps."""
 
     def hear(event: Any) -> None:
