@@ -90,6 +90,10 @@ def install(world: AwsWorld, patches: Patches) -> None:
     _taking(world, patches)
     _copying(world, patches)
 
+    @patches.wrap(RDSBackend, "get_db_snapshot")
+    def get(original: Any, self: Any, identifier: str) -> Any:
+        return _shared(self, identifier) or original(self, identifier)
+
     @patches.wrap(RDSBackend, "delete_db_snapshot")
     def delete(original: Any, self: Any, db_snapshot_identifier: str) -> Any:
         found = self.database_snapshots.get(db_snapshot_identifier)
@@ -130,6 +134,15 @@ def _describe(snapshot: Any, database: Any) -> None:
     snapshot.storage_type, snapshot.iops = database.storage_type, database.iops
     snapshot.license_model, snapshot.option_group_name = database.license_model, database.option_group_name
     snapshot.snapshot_target = "region"
+
+
+def _shared(backend: Any, arn: str) -> Any | None:
+    """Return a snapshot of another account that this one may copy; None when the ARN names none."""
+    parts = arn.split(":", 6)
+    if len(parts) < 7 or parts[4] == backend.account_id or parts[4] not in rds_backends:
+        return None
+    found = rds_backends[parts[4]][parts[3]].database_snapshots.get(parts[6])
+    return found if found is not None and backend.account_id in found.attributes["restore"] else None
 
 
 def _copying(world: AwsWorld, patches: Patches) -> None:

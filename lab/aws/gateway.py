@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterable
 from typing import Any, cast
 from urllib.parse import parse_qs
 
+from moto.backends import get_backend
+
 from lab.aws import errors
 from lab.aws.ports import Call, Faults, Reply
 
@@ -72,7 +74,7 @@ class Gateway:
 
     def _refusal(self, environ: Environ, call: Call) -> Reply | None:
         found = _CREDENTIAL.search(environ.get("HTTP_AUTHORIZATION", ""))
-        if self._access_key is None or found is None or found[1] == self._access_key:
+        if self._access_key is None or found is None or found[1] == self._access_key or _is_of_a_role(found[1]):
             return None
         if call.service == "ec2":
             return Reply(401, "AuthFailure", "AWS was not able to validate the provided access credentials")
@@ -139,3 +141,8 @@ def _cut(environ: Environ) -> None:
     """End the connection without an answer."""
     connection: socket.socket = environ["werkzeug.socket"]
     connection.shutdown(socket.SHUT_RDWR)
+
+
+def _is_of_a_role(access_key: str) -> bool:
+    """Say whether STS has handed this access key out."""
+    return any(account["aws"].get_assumed_role_from_access_key(access_key) for account in get_backend("sts").values())

@@ -123,7 +123,7 @@ def _begin(world: AwsWorld, snapshot: Any, *, error: str) -> None:
 def _copying(world: AwsWorld, patches: Patches) -> None:
     @patches.replace(EBSBackend, "copy_snapshot")
     def copy(self: Any, source_snapshot_id: str, source_region: str, description: str, kms_key_id: str | None) -> Any:
-        source = get_backend("ec2")[self.account_id][source_region].get_snapshot(source_snapshot_id)
+        source = _source(self.account_id, source_region, source_snapshot_id)
         if source.status != "completed":
             message = f"The snapshot {source.id} is in an invalid state ({source.status})."
             raise EC2ClientError("IncorrectState", message)
@@ -143,9 +143,7 @@ def _copying(world: AwsWorld, patches: Patches) -> None:
     @patches.wrap(ElasticBlockStore, "copy_snapshot")
     def copying(original: Any, self: Any) -> Any:
         encrypted, key = self._get_bool_param("Encrypted", False), self._get_param("KmsKeyId")
-        source = get_backend("ec2")[self.current_account][self._get_param("SourceRegion")].get_snapshot(
-            self._get_param("SourceSnapshotId")
-        )
+        source = _source(self.current_account, self._get_param("SourceRegion"), self._get_param("SourceSnapshotId"))
         if key and not (encrypted or source.encrypted):
             message = "The parameter KmsKeyId requires the parameter Encrypted to be set."
             raise EC2ClientError("InvalidParameterDependency", message)
@@ -154,6 +152,15 @@ def _copying(world: AwsWorld, patches: Patches) -> None:
         error = _encrypt(world, self.ec2_backend, made, key) if encrypted or source.encrypted else ""
         _begin(world, made, error=error or ("Internal error" if world.faults.snapshot_fails("volume") else ""))
         return answer
+
+
+def _source(account: str, region: str, identity: str) -> Any:
+    """Return a snapshot of this account, or one that another account shares with it."""
+    for other in list(get_backend("ec2").values()):
+        found = other[region].snapshots.get(identity) if region in other else None
+        if found is not None and account in {found.owner_id, *found.create_volume_permission_userids}:
+            return found
+    return get_backend("ec2")[account][region].get_snapshot(identity)  # which says that there is none
 
 
 def _encrypt(world: AwsWorld, backend: Any, snapshot: Any, key: str | None) -> str:

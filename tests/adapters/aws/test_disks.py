@@ -12,7 +12,7 @@ from automation.adapters.aws.disks import AwsDisks
 from automation.adapters.aws.session import Aws
 from automation.adapters.aws.snapshots import other_account
 from automation.core.backups import labels
-from automation.core.backups.sets import BackupSet, Mode, SetState
+from automation.core.backups.sets import BackupSet, Mode, SetState, SnapshotState
 from automation.ports.errors import Conflict, Forbidden, NotFound, Refused, Unavailable, Unexpected
 from automation.ports.vaults import Destination
 from lab.aws.ports import Reply
@@ -227,3 +227,17 @@ def test_somebody_elses_snapshots_are_none_of_ours(lab, disks):
     specs = [{"ResourceType": "snapshot", "Tags": pairs({"bitbucket-dc:cluster": CLUSTER})}]
     ec2.create_snapshot(VolumeId=volume, TagSpecifications=specs)
     assert disks.snapshots() == ()
+
+
+def test_another_account_has_a_copy_of_its_own_under_its_own_key(lab, disks, wait):
+    machine(lab, "file-server", 1)
+    disks.begin(SET, disks.sources())
+    wait(5)
+    (original,) = disks.snapshots(SET.id)
+    there = Destination("eu-west-1", role=ROLE)
+    disks.copy(original, there, labels.of_set(SET))
+    wait(5)
+    (copy,) = disks.copied(SET.id, there)
+    assert (copy.source, copy.state) == (original.id, SnapshotState.COMPLETED)
+    assert copy.encryption_key.split(":")[4] == "210987654321"
+    assert disks.snapshots(SET.id) == (original,), "nothing more in this account"

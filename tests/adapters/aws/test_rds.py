@@ -207,3 +207,15 @@ def test_an_aurora_cluster(lab, vault, wait):
     assert vault.copied(SET.id, Destination("eu-west-1")) == (copied,)
     vault.delete(found)
     assert [s.id for s in vault.snapshots(SET.id)] == [copied.id]  # the set's copy is all that is left of it
+
+
+def test_another_account_has_a_copy_of_its_own(lab, vault, wait):
+    database(lab)
+    vault.begin(SET, vault.sources())
+    wait(1)
+    (original,) = vault.snapshots(SET.id)
+    there = Destination("eu-west-1", role="arn:aws:iam::210987654321:role/backup")
+    vault.copy(original, there, labels.of_set(SET))
+    wait(1)
+    assert [s.source for s in vault.copied(SET.id, there)] == [original.id]
+    assert vault.snapshots(SET.id) == (original,)
