@@ -47,6 +47,8 @@ class SafeSubject:
     manifests: Manifests
     cluster: str
     hands: VaultHands
+    database_copies: bool = True
+    """Whether the cloud copies a database's snapshot to another region at all."""
 
     def vault(self, kind: MemberKind) -> Vault:
         """Return the vault of a kind."""

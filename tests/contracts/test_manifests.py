@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -52,6 +53,6 @@ def test_removing_may_be_repeated(safe):
 
 def test_place_and_account_are_known(safe):
     account, region = safe.manifests.account()
-    assert account.isdigit()
-    assert region.count("-") == 2
+    assert re.fullmatch(r"\d{12}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", account)
+    assert re.fullmatch(r"[a-z]+(-[a-z]+-\d)?", region)
     assert "://" in safe.manifests.place()

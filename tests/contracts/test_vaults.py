@@ -12,13 +12,18 @@ import pytest
 
 from automation.core.backups import labels
 from automation.core.backups.sets import BackupSet, MemberKind, Mode, SetState, Snapshot, SnapshotState, Source
-from automation.ports.errors import BbdcError, Conflict, NotFound
+from automation.ports.errors import BbdcError, Conflict, NotFound, Refused
 from automation.ports.vaults import Destination, Vault
 from tests.contracts.safe_aws import safe_aws
+from tests.contracts.safe_azure import safe_azure
 from tests.contracts.safe_sim import safe_sim
 from tests.contracts.safe_subjects import SafeSubject
 
-SAFES: Mapping[str, Callable[[Path], AbstractContextManager[SafeSubject]]] = {"aws": safe_aws, "sim": safe_sim}
+SAFES: Mapping[str, Callable[[Path], AbstractContextManager[SafeSubject]]] = {
+    "aws": safe_aws,
+    "azure": safe_azure,
+    "sim": safe_sim,
+}
 BOTH = pytest.mark.parametrize("kind", [MemberKind.DISK, MemberKind.DATABASE])
 
 
@@ -73,7 +78,8 @@ def test_sources_of_disks(safe):
 
 def test_the_database_is_one_source(safe):
     (source,) = safe.database.sources()
-    assert (source.kind, source.role, source.state, source.problem) == ("database", "database", "available", "")
+    assert (source.kind, source.role, source.problem) == ("database", "database", "")
+    assert source.state.lower() in {"available", "ready"}
     assert source.size
     assert source.encryption_key
 
@@ -186,8 +192,9 @@ def test_a_snapshot_that_fails_says_so(safe, new_set, kind):
     begun(vault, of)
     safe.hands.wait(120)
     failed = [s for s in vault.snapshots(of.id) if s.state is SnapshotState.FAILED]
-    assert len(failed) == 1
-    assert failed[0].problem
+    # A cloud that takes all disks of a machine together loses them together.
+    assert len(failed) in {1, len(first_group(vault))}
+    assert all(one.problem for one in failed)
     vault.delete(failed[0])
 
 
@@ -197,11 +204,20 @@ def completed(safe: SafeSubject, vault: Vault, of: BackupSet) -> tuple[Snapshot,
     return vault.snapshots(of.id)
 
 
+def stays(safe: SafeSubject, kind: MemberKind) -> bool:
+    return kind is MemberKind.DATABASE and not safe.database_copies
+
+
 @BOTH
 def test_copies_to_another_region(safe, new_set, kind):
     vault, of = safe.vault(kind), new_set()
     originals = completed(safe, vault, of)
     region, key, _ = safe.hands.elsewhere()
+    if stays(safe, kind):
+        with pytest.raises(Refused) as refused:
+            vault.copy(originals[0], Destination(region, key), labels.of_set(of))
+        assert (refused.value.name, vault.copied(of.id, Destination(region, key))) == ("database_stays", ())
+        return
     to = Destination(region, key)
     words = labels.of_set(replace(of, state=SetState.COMPLETE))
     made = [vault.copy(original, to, words) for original in originals]
@@ -219,6 +235,8 @@ def test_copies_to_another_region(safe, new_set, kind):
 
 @BOTH
 def test_a_copy_with_a_key_of_the_wrong_region_fails_and_can_be_tried_again(safe, new_set, kind):
+    if stays(safe, kind):
+        pytest.skip("this cloud copies no database")
     vault, of = safe.vault(kind), new_set()
     original = completed(safe, vault, of)[0]
     region, good, bad = safe.hands.elsewhere()

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
@@ -114,6 +114,13 @@ class Azure:
                     self.credential, self.subscription, **own, **self.options(), polling_interval=5
                 )
                 self._clients[name] = made
+            return self._clients[name]
+
+    def kept(self, name: str, make: Callable[[], Any]) -> Any:
+        """Return a client of a data plane (blobs, secrets), made when first needed and closed with the others."""
+        with self._lock:
+            if name not in self._clients:
+                self._clients[name] = make()
             return self._clients[name]
 
     def caller(self) -> Caller:

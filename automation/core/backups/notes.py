@@ -105,24 +105,38 @@ def _note_end(memory: Memory, seen: Sight, settings: BackupSettings) -> Memory:
         why = f"not completed after {settings.complete_timeout:g} s"
         return stop(memory, "complete_timeout", why) if late else memory
     if memory.labelled is None:
-        memory = _aligned(memory) if backup.recover_to is None else _unaligned(memory, seen, late=late)
+        memory = _aligned(memory) if backup.recover_to is None else _unaligned(memory, seen, settings, late=late)
     broken = refuse(memory.backup, skew_limit=settings.skew_limit)
     return memory if broken is None else stop(memory, broken.name, broken.detail)
 
 
 def _aligned(memory: Memory) -> Memory:
-    """Let the database of a set without a lock be restored to the disks' instant, where it can be."""
-    if memory.backup.mode is not Mode.ZERO_DOWNTIME:
+    """Say to which instant the database is to be restored, where a restore goes by time.
+
+    Without a lock that is the disks' instant, where the database can be restored to any. With it, only a database that
+    knows no other way needs one: its own, which was fixed between draining and unlocking.
+    """
+    databases = [s for s in memory.sources if s.kind is MemberKind.DATABASE]
+    only = any(s.by_time for s in databases)
+    locked = memory.backup.mode is Mode.LOCKED
+    can = only or (not locked and any(s.recoverable_until is not None for s in databases))
+    kind = MemberKind.DATABASE if locked else MemberKind.DISK
+    instants = [m.at for m in memory.backup.of(kind) if m.at is not None]
+    if not can or not instants:
         return memory
-    can = any(s.kind is MemberKind.DATABASE and s.recoverable_until is not None for s in memory.sources)
-    disks = [m.at for m in memory.backup.of(MemberKind.DISK) if m.at is not None]
-    if not can or not disks:
-        return memory
-    return replace(memory, backup=replace(memory.backup, recover_to=max(disks)))
+    return replace(memory, backup=replace(memory.backup, recover_to=max(instants)))
 
 
-def _unaligned(memory: Memory, seen: Sight, *, late: bool) -> Memory:
-    """Let the database's own snapshot stand in when its log never reaches the disks' instant: the skew is known."""
+def _unaligned(memory: Memory, seen: Sight, settings: BackupSettings, *, late: bool) -> Memory:
+    """Let the database's own snapshot stand in when its log never reaches the instant: the skew is known.
+
+    Where there is no such snapshot the set is given up.
+    """
     until, target = seen.recoverable_until, memory.backup.recover_to
     behind = target is not None and (until is None or until < target)
-    return replace(memory, backup=replace(memory.backup, recover_to=None)) if late and behind else memory
+    if not (late and behind):
+        return memory
+    if any(s.by_time for s in memory.sources):
+        why = f"the database's log has not reached the set's instant after {settings.complete_timeout:g} s"
+        return stop(memory, "complete_timeout", why)
+    return replace(memory, backup=replace(memory.backup, recover_to=None))

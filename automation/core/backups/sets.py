@@ -68,6 +68,8 @@ class Source:
     """Key it is encrypted with; empty when it is not encrypted."""
     recoverable_until: float | None = None
     """Databases that can be restored to any second: the last one, since the epoch; None where that is off."""
+    by_time: bool = False
+    """It is restored to a moment only, never from a snapshot: its member is a moment, and the set says which."""
     facts: Mapping[str, str] = field(default_factory=dict)
     """What a restore wants to know and the cloud does not keep with a snapshot, such as the device name."""
 
