@@ -19,6 +19,7 @@ from automation.engine.restores.drill import Ground
 from automation.ports.clock import Clock
 from automation.ports.errors import NotFound
 from automation.ports.restoring import Restoring
+from automation.ports.safe import Safe
 from automation.ports.staging import Stage
 
 if TYPE_CHECKING:
@@ -65,24 +66,6 @@ def estate_of(
     safe = bootstrap.build_safe(settings, redactor=redactor, store=store)
     cloud = bootstrap.build_restores(settings)
 
-    def restoring() -> Restoring:
-        from automation.adapters.pulumi.data import StackProgram  # noqa: PLC0415 (half a second)
-
-        world = bootstrap.build(settings, redactor=redactor)
-        return Restoring(
-            clock=world.clock,
-            nodes=world.nodes,
-            group=world.group,
-            balancer=world.balancer,
-            program=StackProgram(_stack(settings), on_event=on_event),
-            shell=cloud.shell,
-            manifests=safe.manifests,
-            journal=StoredRestores(store),
-            launch=cloud.launch,
-            home=settings.restore.home,
-            service=settings.service,
-        )
-
     def staging() -> Stage:
         from automation.adapters.pulumi.staging import PulumiStacks  # noqa: PLC0415 (as above)
 
@@ -93,12 +76,33 @@ def estate_of(
         cluster=settings.cluster_name,
         clock=safe.clock,
         sets=lambda: shelf(safe).sets,
-        restoring=restoring,
+        restoring=lambda: _restoring(settings, safe, store, redactor, on_event),
         ground=Ground(safe.clock, cloud.drills, cloud.shell, safe.manifests),
         staging=staging,
         store=store,
         limits=settings.restore.limits,
         drill=settings.restore.drill,
+    )
+
+
+def _restoring(
+    settings: Settings, safe: Safe, store: Store, redactor: Redactor | None, on_event: OnEvent | None
+) -> Restoring:
+    from automation.adapters.pulumi.data import StackProgram  # noqa: PLC0415 (half a second)
+
+    world, cloud = bootstrap.build(settings, redactor=redactor), bootstrap.build_restores(settings)
+    return Restoring(
+        clock=world.clock,
+        nodes=world.nodes,
+        group=world.group,
+        balancer=world.balancer,
+        program=StackProgram(_stack(settings), on_event=on_event),
+        shell=cloud.shell,
+        manifests=safe.manifests,
+        journal=StoredRestores(store),
+        launch=cloud.launch,
+        home=settings.restore.home,
+        service=settings.service,
     )
 
 

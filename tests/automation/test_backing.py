@@ -22,7 +22,7 @@ from automation.core.backups.retention import Retention
 from automation.core.backups.sets import Mode, SetState
 from automation.core.roll import Record
 from automation.ports.errors import Conflict, NotFound, Refused, Unavailable
-from lab.sim.backups import QUICK
+from lab.sim.backups import QUICK, Killed
 from lab.sim.safe import SafeEstate
 
 
@@ -113,13 +113,13 @@ def test_a_listener_that_fails_only_warns(estate: BackupEstate) -> None:
 def test_a_signal_during_recovery_begins_no_new_set(estate: BackupEstate, monkeypatch: pytest.MonkeyPatch) -> None:
     def die(record: Record, _memory: Memory) -> None:
         if record.name == "lock":
-            raise SystemExit(137)
+            raise Killed
 
     def interrupt(record: Record, _memory: Memory) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
     backing = Backing(estate, warn=lambda _text: None)
-    with pytest.raises(SystemExit):
+    with pytest.raises(Killed):
         backing.create(tell=die)
     with pytest.raises(KeyboardInterrupt, match="before a set was begun"):
         backing.create(tell=interrupt)

@@ -7,6 +7,7 @@ import pytest
 from automation.backing import Backing
 from automation.cli.exit_codes import ExitCode
 from automation.core.backups.sets import Mode
+from lab.sim.backups import Killed
 from lab.sim.safe import MemoryJournal, SafeEstate
 from tests.cli.conftest import Bbdc
 from tests.cli.schemas import check
@@ -25,7 +26,7 @@ def test_nothing_to_recover(bbdc: Bbdc, vaults: SafeEstate) -> None:
 
 @pytest.mark.parametrize(("act", "state"), [("lock", "invalid"), ("begin_members", "invalid"), ("unlock", "complete")])
 def test_a_dead_process_leaves_nothing_behind(bbdc: Bbdc, vaults: SafeEstate, act: str, state: str) -> None:
-    with pytest.raises(SystemExit):
+    with pytest.raises(Killed):
         Backing.of().create(tell=dies(act))
     assert (vaults.locked_by == "backup") == (act != "unlock")
     told = bbdc("recover", "--json")
@@ -38,7 +39,7 @@ def test_a_dead_process_leaves_nothing_behind(bbdc: Bbdc, vaults: SafeEstate, ac
 
 
 def test_the_next_backup_recovers_by_itself(bbdc: Bbdc, vaults: SafeEstate) -> None:
-    with pytest.raises(SystemExit):
+    with pytest.raises(Killed):
         Backing.of().create(tell=dies("start_task"))
     vaults.clock.sleep(1.0)
     told = bbdc("backup", "create", "--json")
@@ -75,7 +76,7 @@ def lose_the_machine(vaults: SafeEstate, monkeypatch: pytest.MonkeyPatch) -> Non
 def test_a_set_whose_journal_is_lost_is_stale_until_somebody_abandons_it(
     bbdc: Bbdc, vaults: SafeEstate, monkeypatch: pytest.MonkeyPatch, mode: Mode
 ) -> None:
-    with pytest.raises(SystemExit):
+    with pytest.raises(Killed):
         Backing.of().create(mode, tell=dies("begin_members"))
     lose_the_machine(vaults, monkeypatch)
     found = bbdc("recover", "--json")
@@ -97,7 +98,7 @@ def test_a_set_whose_journal_is_lost_is_stale_until_somebody_abandons_it(
 def test_abandoning_a_set_leaves_somebody_elses_lock_alone(
     bbdc: Bbdc, vaults: SafeEstate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(SystemExit):
+    with pytest.raises(Killed):
         Backing.of().create(tell=dies("begin_members"))
     lose_the_machine(vaults, monkeypatch)
     vaults.somebody_unlocks()
@@ -110,7 +111,7 @@ def test_abandoning_a_set_leaves_somebody_elses_lock_alone(
 def test_a_lock_whose_token_nobody_knows_stays_and_is_said_so(
     bbdc: Bbdc, vaults: SafeEstate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(SystemExit):
+    with pytest.raises(Killed):
         Backing.of().create(tell=dies("begin_members"))
     lose_the_machine(vaults, monkeypatch)
     vaults.logs.readable = False

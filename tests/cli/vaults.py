@@ -13,7 +13,7 @@ from automation.backup_estate import BackupEstate
 from automation.core.backups.memory import Memory
 from automation.core.backups.retention import Retention
 from automation.core.roll import Record
-from lab.sim.backups import QUICK
+from lab.sim.backups import QUICK, Killed
 from lab.sim.safe import SafeEstate
 
 Hook = Callable[[Record, Memory], None]
@@ -37,6 +37,6 @@ def dies(act: str) -> Hook:
 
     def hook(record: Record, _memory: Memory) -> None:
         if (record.kind, record.name) == ("act", act):
-            raise SystemExit(137)
+            raise Killed
 
     return hook
