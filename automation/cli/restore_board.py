@@ -72,7 +72,7 @@ def _plan_lines(plan: RestorePlan, *, continued: bool) -> Iterable[str]:
     else:
         yield f"{'Back to' if plan.undo else 'Use'} {plan.target}{again}"
     made = plan.generation
-    if made is not None:
+    if made is not None and plan.set_id:
         database = made.database_snapshot or f"{made.database_source} as of {moment(made.database_time)}"
         yield f"  made beside the old: home from {', '.join(made.home_snapshots)}, database from {database}"
     if plan.prepare_only:
@@ -80,5 +80,5 @@ def _plan_lines(plan: RestorePlan, *, continued: bool) -> Iterable[str]:
         return
     yield f"  swapped: {plan.previous} is put aside and kept as it is, {plan.target} is used in its place"
     yield "  locked out: everybody, from the stop of Bitbucket until the first new node serves; the others follow"
-    yield f"  lost from sight: whatever was written to {plan.previous} after the set"
+    yield f"  lost from sight: whatever was written to {plan.previous}{' after the set' if plan.set_id else ''}"
     yield f"  way back: `bbdc restore --undo` uses {plan.previous} again"

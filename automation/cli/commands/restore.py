@@ -145,9 +145,11 @@ def progress_of(board: RestoreBoard) -> Callable[[Any], None]:
     """Return what shows the program's own steps."""
 
     def hear(event: Any) -> None:
-        pre = getattr(event, "resource_pre_event", None)
-        if pre is not None and str(getattr(pre.metadata.op, "value", pre.metadata.op)) not in {"same", "read"}:
-            name = pre.metadata.urn.rpartition("::")[2]
-            board.note(f"pulumi: {getattr(pre.metadata.op, 'value', pre.metadata.op)} {pre.metadata.type} {name}")
+        step = getattr(event, "resource_pre_event", None)
+        if step is None or step.metadata.type.startswith("pulumi:providers:"):
+            return
+        operation = str(getattr(step.metadata.op, "value", step.metadata.op))
+        if operation not in {"same", "read"}:
+            board.note(f"pulumi: {operation} {step.metadata.type} {step.metadata.urn.rpartition('::')[2]}")
 
     return hear
