@@ -10,8 +10,9 @@ from pathlib import Path
 
 from lab.state import Record
 
-REGION = "eu-west-1"
 STACK = "lab"
+PROVIDERS = {"aws": "aws", "azure": "azure-native"}
+"""Cloud -> the resource provider that the engines ask for."""
 SHIM_MARK = b"lab.pulumi"
 """Found in the embedded engine's shim and never in the genuine program."""
 
@@ -27,12 +28,7 @@ def genuine_pulumi(path: str | None = None) -> str | None:
 
 def variables(directory: Path, record: Record) -> dict[str, str]:
     """Return the environment of somebody who works with this lab, without PATH."""
-    return {
-        "AWS_ENDPOINT_URL": record.endpoint,
-        "AWS_REGION": REGION,
-        "AWS_DEFAULT_REGION": REGION,
-        "AWS_ACCESS_KEY_ID": record.access_key,
-        "AWS_SECRET_ACCESS_KEY": "lab",
+    return record.variables | {
         "BITBUCKET_URL": record.url,
         "BITBUCKET_USER": "admin",
         "BITBUCKET_PASSWORD": record.password,
@@ -42,7 +38,7 @@ def variables(directory: Path, record: Record) -> dict[str, str]:
         "BBDC_LAB_DIR": str(directory),
         "PULUMI_BACKEND_URL": f"file://{directory / 'pulumi'}",
         "PULUMI_CONFIG_PASSPHRASE": record.passphrase,
-        "PULUMI_DEBUG_PROVIDERS": f"aws:{record.provider}",
+        "PULUMI_DEBUG_PROVIDERS": f"{PROVIDERS[record.cloud]}:{record.provider}",
         "PULUMI_STACK": STACK,
         "PULUMI_OPTION_CONFIG_FILE": str(stack_config(directory)),
         "PULUMI_SKIP_UPDATE_CHECK": "true",

@@ -41,7 +41,8 @@ CATALOGUE: Mapping[str, Kind] = {
     "slow": Kind("a node answers late", {"instance": ANY, "seconds": 1.0}, cluster="slow"),
     "silent": Kind("a live node does not answer its peers: null in /rest/zdu", {"instance": ANY}, cluster="silent"),
     "throttled": Kind(
-        "calls are refused: too many (service: autoscaling, ec2, elasticloadbalancing, ssm, monitoring, bitbucket, *)",
+        "calls are refused: too many (service: autoscaling, ec2, elasticloadbalancing, ssm, monitoring, bitbucket, *; "
+        "in Azure compute, network, dbforpostgresql, insights, keyvault)",
         {"service": "*", "action": "*", "chance": 1.0},
         times=3,
     ),
@@ -49,6 +50,11 @@ CATALOGUE: Mapping[str, Kind] = {
     "lost-reply": Kind(
         "a call is carried out and its answer never arrives (service as for throttled)",
         {"service": "*", "action": "*"},
+        times=1,
+    ),
+    "operation-fails": Kind(
+        "an operation that Azure accepted fails after a while (action: such as POST */reimage)",
+        {"service": "*", "action": "*", "seconds": 1.0},
         times=1,
     ),
     "never-joins": Kind("the next node stays STARTING for ever", times=1, cluster="never_joins"),

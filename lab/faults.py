@@ -24,7 +24,7 @@ THROTTLES = {
     "ec2": Reply(503, "RequestLimitExceeded", "Request limit exceeded."),
     "ssm": Reply(400, "ThrottlingException", "Rate exceeded"),
 }
-AT_ONCE = frozenset({"crash", "database-busy"})
+AT_ONCE = frozenset({"crash", "database-busy", "operation-fails"})
 """Faults that are over as soon as they have struck: there is nothing to clear."""
 SNAPSHOTS = frozenset({"CreateSnapshot", "CreateSnapshots", "CopySnapshot", "CreateDBSnapshot", "CopyDBSnapshot"})
 QUOTAS = {
@@ -41,6 +41,12 @@ QUOTAS = {
     ),
 }
 """What is answered, by the limit that is reached; RDS has one of its own."""
+AZURE_SNAPSHOTS = frozenset(
+    {"PUT snapshots", "PUT restorePointCollections/restorePoints", "PUT flexibleServers/backups"}
+)
+AZURE_QUOTA = Reply(
+    409, "OperationNotAllowed", "Operation could not be completed as it results in exceeding approved snapshot quota."
+)
 
 
 @dataclass(slots=True)
@@ -98,9 +104,13 @@ class Hands(Protocol):
         """Let every available database be in another state for a while."""
         ...
 
+    def fail_operations(self, service: str, action: str, times: int, seconds: float) -> None:
+        """Let the next long-running operations fail after so many seconds."""
+        ...
+
 
 class FaultBook:
-    """The faults that are switched on, and what the AWS world asks of them (lab.aws.ports.Faults).
+    """The faults that are switched on, and what the cloud's world asks of them (lab.aws.ports.Faults).
 
     Args:
         seed: of every choice left to chance.
@@ -145,7 +155,7 @@ class FaultBook:
         with self._guard:
             return [fault.wire() for fault in self._on]
 
-    # --- for the AWS world ---------------------------------------------------------------------------------------
+    # --- for the world -------------------------------------------------------------------------------------------
 
     def refuse(self, call: Call) -> Reply | None:
         """Throttle or fail this call."""
@@ -156,6 +166,8 @@ class FaultBook:
         if call.action in SNAPSHOTS and (full := self._find("snapshot-quota", lambda _fault: True)):
             self._take("snapshot-quota", lambda fault: fault is full)
             return QUOTAS["rds" if call.service == "rds" else str(full.params["limit"])]
+        if call.action in AZURE_SNAPSHOTS and self._take("snapshot-quota", lambda _fault: True):
+            return AZURE_QUOTA
         return None
 
     def lose_reply(self, call: Call) -> bool:
@@ -277,10 +289,17 @@ def _keep_busy(hands: Hands, fault: Fault, on: bool) -> None:  # noqa: FBT001 - 
         hands.keep_databases_busy(fault.params["state"], fault.params["seconds"])
 
 
+def _fail_operations(hands: Hands, fault: Fault, on: bool) -> None:  # noqa: FBT001 - called through the table below
+    if on:
+        wanted = fault.params
+        hands.fail_operations(wanted["service"], wanted["action"], fault.left or 1, wanted["seconds"])
+
+
 _HANDS: Mapping[str, Callable[[Hands, Fault, bool], None]] = {
     "crash": _crash,
     "stop-hangs": _hang,
     "az-loss": _lose_zone,
     "database-busy": _keep_busy,
+    "operation-fails": _fail_operations,
     "status-maintenance": _lock,
 }

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 VERSION = re.compile(r"\d+\.\d+\.\d+")
 MOST_NODES = 9
+CLOUDS = ("aws", "azure")
 MOVING = frozenset({"STARTING", "DRAINING", "TERMINATING", "ERROR"})
 
 
@@ -135,8 +136,8 @@ def refuse(*, nodes: int, version: str, cloud: str, tempo: float) -> None:
         raise ImpossibleWorld(f"a lab holds 1 to {MOST_NODES} nodes, not {nodes}")
     if not VERSION.fullmatch(version):
         raise ImpossibleWorld(f"{version!r} is not a Bitbucket version such as 7.9.0")
-    if cloud != "aws":
-        raise ImpossibleWorld(f"there is no lab of the cloud {cloud!r}; there is: aws")
+    if cloud not in CLOUDS:
+        raise ImpossibleWorld(f"there is no lab of the cloud {cloud!r}; there are: {', '.join(CLOUDS)}")
     if tempo <= 0:
         raise ImpossibleWorld(f"tempo must be above 0, not {tempo}")
 

@@ -25,9 +25,9 @@ from lab.state import OPTIONS, RECORD, Options, ProcessId, Record, end
 ROOT = Path(__file__).resolve().parent.parent
 PATIENCE = 60.0
 """Seconds that a daemon may take to start, and to end."""
-LEFT_OVER = ("tasks", "instances", *PLACES, "pulumi", "state", "traffic", "bin", "archive", "log")
+LEFT_OVER = ("tasks", "instances", *PLACES, "pulumi", "state", "traffic", "bin", "archive", "log", "tls")
 """What a lab writes; its cloud lives in the daemon's memory, so none of it is worth anything without the daemon."""
-FILES = (OPTIONS, RECORD, "balancer.json", "control.token", "fabric.token", "Pulumi.lab.yaml")
+FILES = (OPTIONS, RECORD, "balancer.json", "control.token", "fabric.token", "Pulumi.lab.yaml", "ca-bundle.pem")
 
 
 @contextmanager
@@ -125,7 +125,7 @@ def ask(record: Record, method: str, path: str, body: object = None, patience: f
 
 def _environment() -> dict[str, str]:
     """Return the daemon's environment: no cloud, no credentials and no proxy of whoever starts the lab."""
-    dropped = ("AWS_", "PULUMI_", "BITBUCKET_", "BBDC_", "MOTO_")
+    dropped = ("AWS_", "AZURE_", "ARM_", "PULUMI_", "BITBUCKET_", "BBDC_", "MOTO_")
     proxies = {"http_proxy", "https_proxy", "all_proxy", "no_proxy"}
     kept = {
         name: value

@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import psutil
 
@@ -35,7 +35,7 @@ class Options:
     """How a lab is to be; durations in seconds.
 
     Attributes:
-        cloud: ``aws``.
+        cloud: ``aws`` or ``azure``.
         nodes: machines in the group.
         version: Bitbucket version to begin with.
         cluster: value of the cluster tag.
@@ -104,13 +104,14 @@ class Record:
         children: processes that the daemon started: node, balancer, traffic.
         ready: False while the daemon still starts.
         octet: the lab's network is 127.<octet>.0.0/16.
-        endpoint: AWS endpoint URL.
-        provider: port of the resource provider for ``aws``; 0 where there is none.
+        endpoint: URL of the cloud's API.
+        provider: port of the resource provider; 0 where there is none.
         control: URL of the control API.
         http, ssh: the balancer's front ports.
         token: bearer token of the control API.
         access_key, password, bitbucket_token: credentials inside the lab.
         cluster, cloud, version, nodes: as the options say.
+        variables: with which the cloud's SDKs reach it.
     """
 
     daemon: ProcessId
@@ -131,7 +132,7 @@ class Record:
     version: str = ""
     nodes: int = 0
     passphrase: str = ""
-    extra: dict[str, Any] = field(default_factory=dict)
+    variables: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def read(cls, directory: Path) -> Self | None:

@@ -7,7 +7,7 @@ GET    /events?since=N                 what happened
 GET    /faults  POST /faults  DELETE /faults[/NAME]
 POST   /machines/{id}/unit {verb}      systemctl of a machine
 POST   /database {host, user, password}  the file of a database, for psql of a machine
-GET    /aws                            endpoint and access key, for aws of a machine
+GET    /aws, /azure                    how programs of a machine reach the cloud
 POST   /children {pid, name}           a process that belongs to the lab (traffic)
 POST   /stop                           end the lab
 """

@@ -41,7 +41,7 @@ class Desk:
             ("DELETE", "/faults/<name>"): self.clear_faults,
             ("POST", "/machines/<instance>/unit"): self.unit,
             ("POST", "/database"): self.database,
-            ("GET", "/aws"): self.aws,
+            ("GET", "/<any(aws,azure):cloud>"): self.access,
             ("POST", "/children"): self.child,
             ("POST", "/stop"): self.stop,
         }
@@ -49,21 +49,12 @@ class Desk:
     def routes(self, request: Request) -> Any:
         """Return the routing table."""
         wait = min(float(request.args.get("wait", 0)), WAIT_AT_MOST)
-        return self._daemon.routes.wait(int(request.args.get("after", -1)), wait)
+        return self._daemon.cloud.routes.wait(int(request.args.get("after", -1)), wait)
 
     def health(self, request: Request) -> Any:
         """Take in what the balancer found."""
-        world = self._daemon.world
-        with world.lock:
-            for line in request.get_json()["targets"]:
-                world.targets.report(
-                    line["group"],
-                    line["id"],
-                    healthy=line["healthy"],
-                    reason=line.get("reason") or "",
-                    description=line.get("description") or "",
-                    open_count=int(line.get("open", 0)),
-                )
+        for line in request.get_json()["targets"]:
+            self._daemon.cloud.report(line)
         return {}
 
     def status(self, _request: Request) -> Any:
@@ -80,7 +71,7 @@ class Desk:
                 "split": cluster["split"],
             },
             "machines": self._machines(cluster),
-            "targets": self._targets(),
+            "targets": daemon.cloud.targets(),
             "faults": daemon.book.list(),
             "invariants": self._invariants(),
         }
@@ -121,16 +112,17 @@ class Desk:
         """Say where the file of a database is, to whoever knows its endpoint, user and password."""
         asked, daemon = request.get_json(), self._daemon
         try:
-            with daemon.world.lock:
-                name = daemon.world.databases.reach(asked["host"], asked["user"], asked["password"])
+            name = daemon.cloud.reach(asked["host"], asked["user"], asked["password"])
             found = daemon.storage.database(name)
         except (ConnectionError, PermissionError) as error:
             raise Refusal(str(error)) from error
         return {"path": str(found)}
 
-    def aws(self, _request: Request) -> Any:
-        """Say how a machine reaches AWS."""
-        return {"endpoint": self._daemon.world.url, "access_key": self._daemon.record.access_key}
+    def access(self, _request: Request, cloud: str) -> Any:
+        """Say how a machine reaches the cloud."""
+        if cloud != self._daemon.cloud.name:
+            raise Refusal(f"this lab is not in {cloud}")
+        return dict(self._daemon.cloud.machine_access())
 
     def child(self, request: Request) -> Any:
         """Take in a process that ends with the lab."""
@@ -151,24 +143,6 @@ class Desk:
             for identity, machine in self._daemon.machines.known.items()
             if machine.power != "off"
         ]
-
-    def _targets(self) -> list[dict[str, Any]]:
-        world = self._daemon.world
-        with world.lock:
-            groups = world.backend("elbv2").target_groups
-            return [
-                {
-                    "group": groups[arn].name,
-                    "instance": target.id,
-                    "state": state,
-                    "reason": reason,
-                    "open": target.open,
-                }
-                for arn, targets in world.targets.groups.items()
-                if arn in groups
-                for target in targets.values()
-                for state, reason, _ in [world.targets.health(groups[arn], target.id)]
-            ]
 
     def _invariants(self) -> dict[str, Any]:
         witness = self._daemon.watch.witness

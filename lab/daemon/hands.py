@@ -7,10 +7,10 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from lab.aws.world import AwsWorld
 from lab.bitbucket.fabric import Fabric
 from lab.bitbucket.faults import CATALOGUE
 from lab.bitbucket.records import WorldRefused
+from lab.daemon.clouds import Cloud
 from lab.fault_kinds import NoSuchFault
 from lab.machine import UP
 from lab.machines import ProcessMachines
@@ -27,13 +27,13 @@ class DaemonHands:
     Attributes:
         machines: the machines.
         fabric: the cluster.
-        world: the cloud.
+        cloud: the cloud.
         lock_token: unlock token of a maintenance lock that a fault took.
     """
 
     machines: ProcessMachines
     fabric: Fabric
-    world: AwsWorld
+    cloud: Cloud
     lock_token: str = ""
 
     def running(self) -> list[str]:
@@ -102,6 +102,10 @@ class DaemonHands:
 
     def keep_databases_busy(self, state: str, seconds: float) -> None:
         """Let every available database be in another state for a while."""
-        with self.world.lock:
-            if not self.world.databases.keep_busy(state, seconds):
-                raise NoSuchFault("no database is available")
+        if not self.cloud.keep_databases_busy(state, seconds):
+            raise NoSuchFault("no database is available")
+
+    def fail_operations(self, service: str, action: str, times: int, seconds: float) -> None:
+        """Let the next long-running operations fail."""
+        if not self.cloud.fail_operations(service, action, times, seconds):
+            raise NoSuchFault("this lab's cloud has no long-running operations")

@@ -1,4 +1,4 @@
-"""CPU use of the node processes, as CloudWatch would have it."""
+"""CPU use of the node processes, as the cloud's monitoring would have it."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ from dataclasses import dataclass, field
 
 import psutil
 
-from lab.aws.world import AwsWorld
-
 PERIOD = 5.0
 """Seconds between two figures: detailed monitoring's minute, in the lab's tempo."""
 
@@ -21,11 +19,11 @@ class Sampler:
     """Measures every node and records the figure.
 
     Attributes:
-        world: where figures go.
+        record: where figures go: instance id -> percent.
         pids: instance id -> process id.
     """
 
-    world: AwsWorld
+    record: Callable[[Mapping[str, float]], None]
     pids: Callable[[], Mapping[str, int]]
     _before: dict[str, tuple[int, float, float]] = field(default_factory=dict)
     _closing: threading.Event = field(default_factory=threading.Event)
@@ -56,10 +54,7 @@ class Sampler:
 
     def _run(self) -> None:
         while not self._closing.wait(PERIOD):
-            figures = self.sample()
-            with self.world.lock:
-                for instance, percent in figures.items():
-                    self.world.metrics.cpu(instance, round(percent, 2))
+            self.record({instance: round(percent, 2) for instance, percent in self.sample().items()})
 
 
 def _cpu_seconds(process: psutil.Process) -> float:

@@ -7,7 +7,7 @@ import secrets
 import socket
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -16,17 +16,16 @@ from typing import Any, Protocol, TypeVar
 import psutil
 
 from lab import invariants
-from lab.aws import archives
-from lab.aws.ports import Timings
-from lab.aws.routes import Routes
-from lab.aws.world import REGION, SECRET_KEY, AwsWorld
 from lab.bitbucket.fabric import LAB_SETTINGS, Fabric
 from lab.bitbucket.seeding import seed
 from lab.daemon.children import Keeper
+from lab.daemon.clouds import Cloud, Ground
 from lab.daemon.control import Control
 from lab.daemon.desk import Desk
 from lab.daemon.events import Events
 from lab.daemon.hands import DaemonHands
+from lab.daemon.on_aws import AwsCloud
+from lab.daemon.on_azure import AzureCloud
 from lab.daemon.sampler import Sampler
 from lab.daemon.watch import Watch
 from lab.data.databases import FILE
@@ -35,16 +34,13 @@ from lab.faults import FaultBook
 from lab.files import write_json, write_private
 from lab.machine import OperatingSystem, Site, node_command
 from lab.machines import ProcessMachines
-from lab.pulumi.aws.server import serve
 from lab.state import Options, ProcessId, Record
 from lab.unit import Unit
 
 FIRST_OCTET, LAST_OCTET = 10, 250
 FRONTS = 20_000
 """Front ports begin here: under the range from which connections take theirs."""
-TICK = 0.1
-MOMENT = 0.2
-"""Seconds that a volume takes to be made, attached or detached."""
+CLOUDS: Mapping[str, Callable[[Ground], Cloud]] = {"aws": AwsCloud, "azure": AzureCloud}
 
 _log = logging.getLogger(__name__)
 
@@ -114,28 +110,23 @@ class Daemon:
         self.book = FaultBook(self.options.seed)
         self.storage = DirectoryStorage(self.directory)
         self.machines = self._machines()
-        self.world = AwsWorld(
-            self.machines,
-            timings=self._timings(),
-            faults=self.book,
-            storage=self.storage,
-            access_key=self.record.access_key,
-            tick=TICK,
-            tasks=self.directory / "tasks",
-        )
-        self._stack.enter_context(self.world)
+        ground = Ground(self.directory, self.options, self.record, self.machines, self.storage, self.book)
+        self.cloud = self._opened(CLOUDS[self.options.cloud](ground))
         self._opened(self.machines)
         self._connect()
-        archives.publish(self.world)
-        self.routes = Routes(self.world, self.record.http, self.record.ssh, self.options.tempo)
-        provider = self._provider()
-        self._opened(Sampler(self.world, self.machines.pids))
+        provider = self.cloud.provider()
+        self._opened(Sampler(self.cloud.cpu, self.machines.pids))
         self.watch = self._opened(self._watch())
         self.events.on_event = self.watch.wake
         self._stack.callback(setattr, self.events, "on_event", lambda: None)
         self.balancer = self._opened(self._balancer())
         self.record = replace(
-            self.record, ready=True, endpoint=self.world.url, provider=provider, control=self.control.url
+            self.record,
+            ready=True,
+            endpoint=self.cloud.url,
+            provider=provider,
+            control=self.control.url,
+            variables=dict(self.cloud.environment()),
         )
         self.write_record()
         self.events.add("lab", "ready", {"octet": octet})
@@ -206,16 +197,6 @@ class Daemon:
         self.fabric_url = fabric.serve()
         return fabric
 
-    def _timings(self) -> Timings:
-        options = self.options
-        return Timings(
-            volume=MOMENT,
-            attach=MOMENT,
-            snapshot=options.snapshot,
-            database=1.0,
-            database_snapshot=options.database_snapshot,
-        )
-
     def _machines(self) -> ProcessMachines:
         write_private(self.directory / "control.token", self.record.token)
         site = Site(
@@ -233,13 +214,13 @@ class Daemon:
 
     def _connect(self) -> None:
         """Let faults reach the machines, and every part tell what happens."""
-        self.book.hands = DaemonHands(self.machines, self.fabric, self.world)
+        self.book.hands = DaemonHands(self.machines, self.fabric, self.cloud)
         self.machines.system.disk_full = self.book.disk_full
         self.machines.system.disks = self.storage
         self.storage.changed = self.machines.remount
-        self.storage.writers = lambda: [*self.machines.pids().values(), *self.world.commands.pids()]
+        self.storage.writers = lambda: [*self.machines.pids().values(), *self.cloud.pids()]
         self.machines.listener = self._machine_event
-        self.world.listeners.append(lambda event, details: self.events.add("aws", event, details))
+        self.cloud.listeners.append(lambda event, details: self.events.add(self.cloud.name, event, details))
         self.fabric.cluster.listener = self._both(self.fabric.cluster.listener)
 
     def _both(self, first: Callable[[float, str, str], None] | None) -> Callable[[float, str, str], None]:
@@ -256,14 +237,9 @@ class Daemon:
         self.events.add("machine", event, details)
         self.write_record()
 
-    def _provider(self) -> int:
-        server = serve(endpoint=self.world.url, region=REGION, access_key=self.record.access_key, secret_key=SECRET_KEY)
-        self._stack.callback(server.stop)
-        return server.port
-
     def _watch(self) -> Watch:
         return Watch(
-            self.world,
+            self.cloud,
             self.fabric,
             cluster=self.options.cluster,
             planned=self.options.nodes,

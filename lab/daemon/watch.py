@@ -5,14 +5,11 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
 
-from lab.aws.world import AwsWorld
 from lab.bitbucket.fabric import Fabric
+from lab.daemon.clouds import Cloud
 from lab.invariants import Breach, Seen, SeenNode, Witness
 
-SHORT_NAME = "bitbucket-dc:target-group"
-CLUSTER = "bitbucket-dc:cluster"
 IDLE = 1.0
 """Seconds after which it looks although nothing was heard."""
 
@@ -21,7 +18,7 @@ class Watch:
     """Looks and remembers.
 
     Args:
-        world: the cloud.
+        cloud: the cloud.
         fabric: the cluster.
         cluster: value of the cluster tag.
         planned: nodes that the lab was built with.
@@ -31,7 +28,7 @@ class Watch:
 
     def __init__(
         self,
-        world: AwsWorld,
+        cloud: Cloud,
         fabric: Fabric,
         *,
         cluster: str,
@@ -40,7 +37,7 @@ class Watch:
         broken: Callable[[Breach], None],
     ) -> None:
         self.witness = Witness(planned)
-        self._world = world
+        self._cloud = cloud
         self._fabric = fabric
         self._cluster = cluster
         self._faults = faults
@@ -74,9 +71,9 @@ class Watch:
         """Read the whole lab."""
         view = self._fabric.to_json()
         nodes = [SeenNode(node["id"], node["version"], node["state"]) for node in view["nodes"] if not node["crashed"]]
-        with self._world.lock:
-            desired, serving = self._desired(), self._serving()
         cluster = view["cluster"]
+        with self._cloud.lock:
+            desired, serving = self._cloud.desired(self._cluster), self._cloud.serving()
         return Seen(
             desired=desired,
             nodes=nodes,
@@ -85,23 +82,3 @@ class Watch:
             original=cluster["originalVersion"],
             split=bool(view["split"]),
         )
-
-    def _desired(self) -> int:
-        groups = self._world.backend("autoscaling").autoscaling_groups.values()
-        return sum(int(group.desired_capacity or 0) for group in groups if _tag(group, CLUSTER) == self._cluster)
-
-    def _serving(self) -> int:
-        backend = self._world.backend("elbv2")
-        arns = [arn for arn in self._world.targets.groups if _short_name(backend, arn) == "http"]
-        known = [self._world.targets.groups[arn].values() for arn in arns]
-        return max(
-            (sum(bool(target.healthy) and not target.draining for target in targets) for targets in known), default=0
-        )
-
-
-def _tag(group: Any, key: str) -> str:
-    return next((str(tag["Value"]) for tag in group.tags if tag["Key"] == key), "")
-
-
-def _short_name(backend: Any, arn: str) -> str:
-    return str(backend.describe_tags([arn])[arn].get(SHORT_NAME, ""))

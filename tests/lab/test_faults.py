@@ -49,6 +49,9 @@ class Recorder:
     def lock(self, *, locked: bool) -> None:
         self.done.append(("lock", locked))
 
+    def fail_operations(self, service: str, action: str, times: int, seconds: float) -> None:
+        self.done.append(("fail_operations", service, action, times, seconds))
+
     def keep_databases_busy(self, state: str, seconds: float) -> None:
         self.done.append(("busy", state, seconds))
 

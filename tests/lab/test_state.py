@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,7 @@ def record() -> Record:
         bitbucket_token="BBDC-token",
         passphrase="pass phrase",
         cluster="bitbucket-dc-lab",
+        variables={"AWS_ENDPOINT_URL": "http://127.0.0.1:5000"},
     )
 
 
@@ -83,12 +85,15 @@ def test_exports_are_read_by_a_shell_as_they_were_meant(tmp_path: Path, record: 
 
 def test_every_promised_variable_is_there(tmp_path: Path, record: Record) -> None:
     promised = """
-    AWS_ENDPOINT_URL AWS_REGION AWS_DEFAULT_REGION AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY BITBUCKET_URL BITBUCKET_USER
-    BITBUCKET_PASSWORD BITBUCKET_TOKEN BBDC_CLUSTER BBDC_STATE PULUMI_BACKEND_URL PULUMI_CONFIG_PASSPHRASE
+    AWS_ENDPOINT_URL BITBUCKET_URL BITBUCKET_USER BITBUCKET_PASSWORD BITBUCKET_TOKEN BBDC_CLUSTER BBDC_STATE
+    PULUMI_BACKEND_URL PULUMI_CONFIG_PASSPHRASE
     PULUMI_DEBUG_PROVIDERS PULUMI_STACK PULUMI_OPTION_CONFIG_FILE PULUMI_SKIP_UPDATE_CHECK
     PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION
     """
-    assert set(promised.split()) <= set(variables(tmp_path, record))
+    found = variables(tmp_path, record)
+    assert set(promised.split()) <= set(found)
+    assert found["PULUMI_DEBUG_PROVIDERS"] == "aws:5001"
+    assert variables(tmp_path, replace(record, cloud="azure"))["PULUMI_DEBUG_PROVIDERS"] == "azure-native:5001"
 
 
 def test_a_shim_is_not_the_genuine_program(tmp_path: Path) -> None:
