@@ -7,8 +7,8 @@ that the cloud starts in between would otherwise carry a version that may not jo
 import pulumi
 
 from automation.program import roll, upgrade_window
-from components.aws.cluster import AwsBitbucketCluster
 from components.config import read
+from components.estates import declare
 
 program = read(pulumi.Config(), pulumi.get_stack())
 
@@ -18,7 +18,7 @@ window = upgrade_window(
     target=program.version,
     settings=program.settings,
 )
-cluster = AwsBitbucketCluster("bitbucket", {**program.args, "version": window.version})
+cluster = declare("bitbucket", program, window.version)
 roll(
     "roll",
     window=window,

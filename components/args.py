@@ -25,11 +25,11 @@ class DataGeneration(TypedDict):
     """A further generation of the estate's data, made from a backup. What it was made from is not changed later."""
 
     home_snapshots: NotRequired[Sequence[str]]
-    """EBS snapshot of the shared home's volume: a list of one id."""
+    """Snapshot of the shared home's volume: a list of one id. On Azure of a snapshot or a disk restore point."""
     database_snapshot: NotRequired[str]
-    """Identifier or ARN of the RDS snapshot that the database is made from."""
+    """On AWS: identifier or ARN of the RDS snapshot that the database is made from."""
     database_source: NotRequired[str]
-    """Instead of a snapshot: identifier of the RDS instance whose automated backups hold databaseTime."""
+    """Instead of a snapshot: identifier of the database server whose automated backups hold databaseTime."""
     database_time: NotRequired[str]
     """Moment to which the database is recovered: ISO 8601, UTC, such as 2026-11-21T10:00:00.000Z."""
 
@@ -134,6 +134,105 @@ class AwsBitbucketClusterArgs(TypedDict):
     """Mail address of the first system administrator; required with a licence."""
     admin_password: NotRequired[pulumi.Input[str]]
     """Secret. Password of the first system administrator. Default: generated, in Secrets Manager."""
+    data: NotRequired[Data]
+    """Generations of the estate's data. Default: the first one only."""
+    protect_data: NotRequired[bool]
+    """Refuse to delete database, volumes, keys and secrets. Default true."""
+    tags: NotRequired[Mapping[str, pulumi.Input[str]]]
+    """Tags for every resource."""
+
+
+class AzureBitbucketClusterArgs(TypedDict):
+    """Inputs of AzureBitbucketCluster. Only the version is required, and a certificate or insecureHttp."""
+
+    version: pulumi.Input[str]
+    """Bitbucket version that new nodes install, such as 7.9.4."""
+    cluster_name: NotRequired[str]
+    """Cluster name, unique in the subscription; its resources are tagged with it. Default: the component's."""
+    resource_group: NotRequired[str]
+    """Resource group that is there already. Default: the estate makes one, called as the cluster."""
+    nodes: NotRequired[int]
+    """Number of nodes. Default 3."""
+    instance_type: NotRequired[pulumi.Input[str]]
+    """Size of a node. Default Standard_D4s_v5."""
+    node_volume_size: NotRequired[pulumi.Input[int]]
+    """GiB of a node's own disk: clone caches, indexes, logs. Default 100."""
+    image_id: NotRequired[pulumi.Input[str]]
+    """Image of the machines, an AlmaLinux 9: a resource's id or publisher:offer:sku:version. Default: the newest."""
+    admin_ssh_key: NotRequired[pulumi.Input[str]]
+    """Public SSH key of the machines' administrator. Default: a password that nobody knows; port 22 is closed."""
+    vpc_cidr: NotRequired[str]
+    """IPv4 network of the virtual network, /16 to /22. Default 10.0.0.0/16."""
+    availability_zones: NotRequired[Sequence[str]]
+    """Three zones. Default: 1, 2, 3."""
+    internal: NotRequired[bool]
+    """Give the load balancers private addresses only. Default false."""
+    allowed_cidrs: NotRequired[Sequence[str]]
+    """Networks that may reach the load balancers. Default 0.0.0.0/0."""
+    egress_ports: NotRequired[Sequence[int]]
+    """TCP ports on which nodes may call out (web hooks, LDAP, mail). Default 80, 443, 465, 587, 636."""
+    certificate_id: NotRequired[pulumi.Input[str]]
+    """Key Vault secret id of the HTTPS listener's certificate."""
+    certificate_identity: NotRequired[pulumi.Input[str]]
+    """Id of a user-assigned identity that may read the certificate's secret; required with certificateId."""
+    insecure_http: NotRequired[bool]
+    """Serve plain HTTP when there is no certificate; passwords then cross the network in clear. Default false."""
+    base_url: NotRequired[pulumi.Input[str]]
+    """URL that people use. Default: the application gateway's own name."""
+    ssh_base_url: NotRequired[pulumi.Input[str]]
+    """URL of git over SSH. Default: the SSH load balancer's own name, port 7999."""
+    deregistration_delay: NotRequired[int]
+    """Seconds that open HTTP requests get when their node leaves the load balancer. Default 300."""
+    ssh_deregistration_delay: NotRequired[int]
+    """The same for git over SSH. Default: as deregistrationDelay."""
+    health_check_interval: NotRequired[int]
+    """Seconds between two health checks of a node, 5 to 300. Default 10."""
+    web_application_firewall: NotRequired[bool]
+    """Put a web application firewall before the nodes: OWASP's rules, large pushes let through. Default false."""
+    archive_url: NotRequired[pulumi.Input[str]]
+    """Where nodes fetch Bitbucket from, https:// or azblob://, with {version}. Default: Atlassian's download site."""
+    archive_sha256: NotRequired[Mapping[str, pulumi.Input[str]]]
+    """Version to SHA-256 of its archive. A version that is missing is trusted on first use, by the whole cluster."""
+    java_package: NotRequired[pulumi.Input[str]]
+    """Package of the Java runtime. Default: by version, OpenJDK 11, 17 or 21."""
+    jvm_heap: NotRequired[pulumi.Input[str]]
+    """Heap of a node's JVM. Default 2g; git runs beside it and needs memory of its own."""
+    jvm_arguments: NotRequired[pulumi.Input[str]]
+    """Further JVM arguments."""
+    uid: NotRequired[int]
+    """User and group id that own the shared home, equal on all machines. Default 2001."""
+    file_server_instance_type: NotRequired[pulumi.Input[str]]
+    """Size of the file server. Default Standard_D4s_v5."""
+    home_size: NotRequired[pulumi.Input[int]]
+    """GiB of the shared home's volume. Default 200."""
+    home_iops: NotRequired[pulumi.Input[int]]
+    """Operations per second of the shared home's volume. Default 6000."""
+    home_throughput: NotRequired[pulumi.Input[int]]
+    """MiB per second of the shared home's volume. Default 250."""
+    database_instance_class: NotRequired[pulumi.Input[str]]
+    """Size of the database server. Default Standard_D2ds_v5. A burstable size (Standard_B...) has no standby."""
+    database_engine_version: NotRequired[str]
+    """PostgreSQL version; Azure chooses the minor one. Default 14."""
+    database_size: NotRequired[int]
+    """GiB of the database's storage to begin with, rounded up to a size that Azure has; it grows. Default 100."""
+    database_backup_days: NotRequired[int]
+    """Days of automated database backups, 7 to 35. Default 14."""
+    geo_redundant_backup: NotRequired[bool]
+    """Keep the database's automated backups in the paired region too. Only at first. Default false."""
+    search_url: NotRequired[pulumi.Input[str]]
+    """OpenSearch endpoint. Default: none, and no code search."""
+    search_user: NotRequired[pulumi.Input[str]]
+    """User name at the OpenSearch endpoint."""
+    search_password: NotRequired[pulumi.Input[str]]
+    """Secret. Password at the OpenSearch endpoint."""
+    license: NotRequired[pulumi.Input[str]]
+    """Secret. Data Center licence for an unattended first start. Default: the set-up wizard asks for it."""
+    admin_user: NotRequired[pulumi.Input[str]]
+    """First system administrator, with a licence. Default admin."""
+    admin_email: NotRequired[pulumi.Input[str]]
+    """Mail address of the first system administrator; required with a licence."""
+    admin_password: NotRequired[pulumi.Input[str]]
+    """Secret. Password of the first system administrator. Default: generated, in the key vault."""
     data: NotRequired[Data]
     """Generations of the estate's data. Default: the first one only."""
     protect_data: NotRequired[bool]

@@ -86,13 +86,16 @@ def address(name: str, schemes: Sequence[str]) -> Callable[[str], str]:
     return check
 
 
-def archive_template(name: str, *, insecure: bool) -> Callable[[str], str]:
-    """Return a check for the archive's address; plain HTTP only where the whole estate is declared insecure."""
-    schemes = ("https", "s3", "http") if insecure else ("https", "s3")
+def archive_template(name: str, bucket: str, *, insecure: bool) -> Callable[[str], str]:
+    """Return a check for the archive's address; plain HTTP only where the whole estate is declared insecure.
+
+    ``bucket`` is the scheme of the cloud's own object storage.
+    """
+    schemes = ("https", bucket, "http") if insecure else ("https", bucket)
 
     def check(value: str) -> str:
         if urlsplit(value).scheme not in schemes:
-            raise InvalidInput(name, f"must start with https:// or s3://, not {value!r}")
+            raise InvalidInput(name, f"must start with https:// or {bucket}://, not {value!r}")
         if "{version}" not in value:
             raise InvalidInput(name, f"must contain {{version}}, the part that an upgrade changes; {value!r} does not")
         return value

@@ -7,14 +7,14 @@ value means "not set", because a declared key without a default would be require
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import pulumi
 
-from components.args import AwsBitbucketClusterArgs
+from components.args import AwsBitbucketClusterArgs, AzureBitbucketClusterArgs
 from components.checks import InvalidInput
 
-FLAGS = ("internal", "insecureHttp", "protectData")
+FLAGS = ("internal", "insecureHttp", "protectData", "geoRedundantBackup", "webApplicationFirewall")
 NUMBERS = (
     "nodes",
     "nodeVolumeSize",
@@ -35,8 +35,12 @@ SECRETS = ("searchPassword", "license", "adminPassword")
 TEXTS = (
     "instanceType",
     "imageId",
+    "adminSshKey",
+    "resourceGroup",
     "vpcCidr",
     "certificateArn",
+    "certificateId",
+    "certificateIdentity",
     "baseUrl",
     "sshBaseUrl",
     "archiveUrl",
@@ -56,15 +60,22 @@ TEXTS = (
 )
 
 
+Args = AwsBitbucketClusterArgs | AzureBitbucketClusterArgs
+CLOUDS: Mapping[str, type[Any]] = {"aws": AwsBitbucketClusterArgs, "azure": AzureBitbucketClusterArgs}
+"""Clouds that an estate can be on, and the inputs of its component there."""
+
+
 @dataclass(frozen=True, slots=True)
 class Program:
     """What one stack's configuration asks for."""
 
+    cloud: str
+    """Name of the cloud."""
     cluster: str
     """Name of the cluster."""
     version: str
     """Bitbucket version that every node shall run."""
-    args: AwsBitbucketClusterArgs
+    args: Args
     """Inputs of the component."""
     settings: Mapping[str, Any]
     """Plain settings of the automation. Never a secret: they are stored as they are."""
@@ -77,16 +88,30 @@ def read(config: pulumi.Config, stack: str) -> Program:
         InvalidInput: a value is wrong; the message names the key.
         pulumi.ConfigMissingError: there is no version.
     """
-    if (cloud := config.get("cloud") or "aws") != "aws":
-        raise InvalidInput("cloud", f"must be aws, not {cloud!r}")
+    if (cloud := config.get("cloud") or "aws") not in CLOUDS:
+        raise InvalidInput("cloud", f"must be one of {sorted(CLOUDS)}, not {cloud!r}")
     cluster, version = config.get("name") or f"bitbucket-dc-{stack}", config.require("version")
-    args = {snake_case(key): value for key, value in _inputs(config).items()}
+    args = {"version": version, "cluster_name": cluster, **_understood(cloud, _inputs(config))}
     return Program(
+        cloud=cloud,
         cluster=cluster,
         version=version,
-        args=AwsBitbucketClusterArgs(version=version, cluster_name=cluster, **args),  # type: ignore[typeddict-item]
+        args=cast("Args", args),
         settings=_settings(config, cloud, args),
     )
+
+
+def _understood(cloud: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the inputs by their names in Python.
+
+    Raises:
+        InvalidInput: one is set that means nothing on this cloud: what it asks for would silently not happen.
+    """
+    known = CLOUDS[cloud].__annotations__
+    for key, value in inputs.items():
+        if snake_case(key) not in known and value is not False:
+            raise InvalidInput(key, f"means nothing on {cloud}")
+    return {name: value for key, value in inputs.items() if (name := snake_case(key)) in known}
 
 
 def snake_case(key: str) -> str:
@@ -136,7 +161,7 @@ def _settings(config: pulumi.Config, cloud: str, args: Mapping[str, Any]) -> Map
     careful = {snake_case(key): value for key, value in (config.get_object("roll") or {}).items()}
     settings = {
         "cloud": cloud,
-        "region": pulumi.Config("aws").get("region"),
+        **_place(cloud, args),
         "url": args.get("base_url"),
         "archive_url": args.get("archive_url"),
         "planned": args.get("nodes"),
@@ -147,3 +172,13 @@ def _settings(config: pulumi.Config, cloud: str, args: Mapping[str, Any]) -> Map
         **careful,
     }
     return {name: value for name, value in settings.items() if value is not None}
+
+
+def _place(cloud: str, args: Mapping[str, Any]) -> dict[str, Any]:
+    """Return where the estate is, as the automation looks for it; what is None is found out by itself."""
+    if cloud == "aws":
+        return {"region": pulumi.Config("aws").get("region")}
+    return {
+        "subscription": pulumi.Config("azure-native").get("subscriptionId"),
+        "resource_group": args.get("resource_group", args["cluster_name"]),
+    }

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 from components.args import Data, DataGeneration
 from components.checks import InvalidInput, matching
+from components.clouds import Cloud
 
 ORIGINAL = "original"
 """The generation that an estate begins with: blank, unless it is retired."""
@@ -18,11 +19,6 @@ HOME_VOLUMES = 1
 """Volumes of the shared home, and so snapshots of it in a generation."""
 
 NAME = re.compile(r"(?=.{1,20}$)[a-z0-9]+(-[a-z0-9]+)*")
-EBS_SNAPSHOT = re.compile(r"snap-[0-9a-f]{8,17}")
-DATABASE_IDENTIFIER = re.compile(r"(?=.{1,255}$)(rds:)?[A-Za-z][A-Za-z0-9]*(-[A-Za-z0-9]+)*")
-DATABASE_SNAPSHOT = re.compile(
-    rf"arn:aws[a-z-]*:rds:[a-z0-9-]+:\d{{12}}:snapshot:{DATABASE_IDENTIFIER.pattern}|{DATABASE_IDENTIFIER.pattern}"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +29,11 @@ class Generation:
     protect: bool
     """Whether Pulumi and the cloud refuse to delete it."""
     home_snapshots: tuple[str, ...] = ()
-    """Ids of EBS snapshots, one for each volume of the shared home; empty for a blank home."""
+    """Ids of snapshots, one for each volume of the shared home; empty for a blank home."""
     database_snapshot: str | None = None
-    """Identifier or ARN of the RDS snapshot."""
+    """Identifier of the snapshot that the database is made from; not on every cloud."""
     database_source: str | None = None
-    """Identifier of the RDS instance whose automated backups hold the wanted moment."""
+    """Identifier of the database server whose automated backups hold the wanted moment."""
     database_time: str | None = None
     """That moment: ISO 8601, UTC."""
 
@@ -66,8 +62,13 @@ class DataSpec:
     """The one in use."""
 
     @classmethod
-    def read(cls, data: Data, *, protect: bool) -> "DataSpec":
-        """Check the input `data`; ``protect`` is the estate's own protection of data.
+    def read(cls, data: Data, cloud: Cloud, *, protect: bool) -> "DataSpec":
+        """Check the input `data`.
+
+        Args:
+            data: as an operator writes it.
+            cloud: whose snapshots it names.
+            protect: the estate's own protection of data.
 
         Raises:
             InvalidInput: a generation is wrong, or the active one is missing; the message names the place.
@@ -77,7 +78,7 @@ class DataSpec:
         names = (ORIGINAL, *declared)
         retired = _listed("data.retired", data.get("retired", []), names)
         loose = _listed("data.unprotected", data.get("unprotected", []), names)
-        kept = {name: _generation(name, declared, protect=protect and name not in loose) for name in names}
+        kept = {name: _generation(name, declared, cloud, protect=protect and name not in loose) for name in names}
         kept = {name: generation for name, generation in kept.items() if name not in retired}
         active = data.get("active") or ORIGINAL
         if active not in kept:
@@ -95,7 +96,7 @@ def _listed(path: str, values: object, names: tuple[str, ...]) -> frozenset[str]
     return frozenset(values)
 
 
-def _generation(name: str, declared: Mapping[str, DataGeneration], *, protect: bool) -> Generation:
+def _generation(name: str, declared: Mapping[str, DataGeneration], cloud: Cloud, *, protect: bool) -> Generation:
     if name == ORIGINAL:
         if name in declared:
             raise InvalidInput("data.generations", f"{ORIGINAL!r} is the first generation; choose another name")
@@ -103,28 +104,34 @@ def _generation(name: str, declared: Mapping[str, DataGeneration], *, protect: b
     matching("data.generations", NAME, "march-2 (lower case, up to 20 characters)")(name)
     path, asked = f"data.generations.{name}", declared[name]
     _known(path, asked, DataGeneration)
-    snapshot, source, time = _database(path, asked)
-    return Generation(name, protect, _home(path, asked), snapshot, source, time)
+    snapshot, source, time = _database(path, asked, cloud)
+    return Generation(name, protect, _home(path, asked, cloud), snapshot, source, time)
 
 
-def _home(path: str, asked: DataGeneration) -> tuple[str, ...]:
+def _home(path: str, asked: DataGeneration, cloud: Cloud) -> tuple[str, ...]:
     found = asked.get("home_snapshots", [])
     if not isinstance(found, list | tuple) or len(found) != HOME_VOLUMES:
         raise InvalidInput(f"{path}.homeSnapshots", f"must list {HOME_VOLUMES} snapshot of the shared home's volume")
-    check = matching(f"{path}.homeSnapshots", EBS_SNAPSHOT, "snap-0123456789abcdef0")
+    check = matching(f"{path}.homeSnapshots", cloud.home_snapshot.pattern, cloud.home_snapshot.example)
     return tuple(check(str(snapshot)) for snapshot in found)
 
 
-def _database(path: str, asked: DataGeneration) -> tuple[str | None, str | None, str | None]:
+def _database(path: str, asked: DataGeneration, cloud: Cloud) -> tuple[str | None, str | None, str | None]:
     snapshot, source, time = (asked.get(key) for key in ("database_snapshot", "database_source", "database_time"))
     if (snapshot is None) == (source is None and time is None):
         raise InvalidInput(path, "needs databaseSnapshot, or databaseSource and databaseTime: one way, not both")
     if snapshot is not None:
-        return matching(f"{path}.databaseSnapshot", DATABASE_SNAPSHOT, "bitbucket-20261121")(str(snapshot)), None, None
+        return _snapshot(f"{path}.databaseSnapshot", str(snapshot), cloud), None, None
     if source is None or time is None:
         raise InvalidInput(path, "needs both databaseSource and databaseTime: whose backups, and which moment")
-    matching(f"{path}.databaseSource", DATABASE_IDENTIFIER, "bitbucket-database")(str(source))
+    matching(f"{path}.databaseSource", cloud.database_source.pattern, cloud.database_source.example)(str(source))
     return None, str(source), _moment(f"{path}.databaseTime", str(time))
+
+
+def _snapshot(path: str, value: str, cloud: Cloud) -> str:
+    if cloud.database_snapshot is None:
+        raise InvalidInput(path, f"on {cloud.name} a database is restored to a moment: databaseSource, databaseTime")
+    return matching(path, cloud.database_snapshot.pattern, cloud.database_snapshot.example)(value)
 
 
 def _moment(path: str, value: str) -> str:

@@ -3,21 +3,26 @@
 Values that shape the resource tree are plain; the others may be outputs and are checked when they are known.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Network
+from typing import Any
 
 import pulumi
 
 from components import checks
 from components.addresses import ZONES
-from components.args import AwsBitbucketClusterArgs, InstanceMetadata
+from components.args import AwsBitbucketClusterArgs, AzureBitbucketClusterArgs, InstanceMetadata
 from components.checks import InvalidInput, when_known, whole_number
+from components.clouds import Cloud
 from components.generations import DataSpec
 from components.naming import CLUSTER_NAME, Estate
 
 Text = pulumi.Input[str]
 Number = pulumi.Input[int]
+Args = Mapping[str, Any]
+"""Inputs of a component of any cloud. What a cloud does not know is never in them."""
 
 CONNECTIONS_PER_NODE = 80
 """Database connections that a node opens by default (Atlassian, "Provision your shared database")."""
@@ -28,13 +33,14 @@ CONNECTIONS_AT_LEAST = 500
 SURGE_NODES = 1
 """Room above the planned nodes, so that a roll may start the new node before it stops the old one."""
 
+RESOURCE_GROUP = re.compile(r"(?=.{1,90}$)[\w.()-]*[\w()-]")
 ARCHIVE_URL = "https://product-downloads.atlassian.com/software/stash/downloads/atlassian-bitbucket-{version}.tar.gz"
 """Atlassian's download site; the folder kept Bitbucket's first name."""
 
 
 @dataclass(frozen=True, slots=True)
 class NetworkSpec:
-    """The VPC and who may call whom across its border."""
+    """The network and who may call whom across its border."""
 
     cidr: IPv4Network
     zones: tuple[str, ...] | None
@@ -47,12 +53,15 @@ class FrontSpec:
     """The load balancers. Times in seconds."""
 
     internal: bool
-    certificate_arn: Text | None
+    certificate: Text | None
+    certificate_identity: Text | None
+    """Where the certificate is kept by somebody else: the identity that may read it there."""
     base_url: Text | None
     ssh_base_url: Text | None
     deregistration_delay: int
     ssh_deregistration_delay: int
     health_check_interval: int
+    web_application_firewall: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +74,7 @@ class MachineSpec:
     image_id: Text | None
     metadata: InstanceMetadata
     wait_for_capacity_timeout: str
+    ssh_key: Text | None
 
     @property
     def most(self) -> int:
@@ -116,11 +126,18 @@ class DatabaseSpec:
     size: int
     backup_days: int
     max_connections: int
+    geo_redundant: bool
+    """Whether automated backups are kept in a second region too."""
+
+    @property
+    def major(self) -> str:
+        """PostgreSQL's major version."""
+        return self.engine_version.split(".", maxsplit=1)[0]
 
     @property
     def family(self) -> str:
         """Parameter group family of the engine version."""
-        return f"postgres{self.engine_version.split('.')[0]}"
+        return f"postgres{self.major}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,34 +162,43 @@ class ClusterSpec:
     database: DatabaseSpec
     home: HomeSpec
     data: DataSpec
+    resource_group: str | None
+    """Resource group that is there already; None for one of the estate's own."""
 
     @classmethod
-    def read(cls, name: str, args: AwsBitbucketClusterArgs) -> "ClusterSpec":
+    def read(cls, name: str, given: AwsBitbucketClusterArgs | AzureBitbucketClusterArgs, cloud: Cloud) -> "ClusterSpec":
         """Check a component's inputs; ``name`` is the component's own, the default of the cluster's.
 
         Raises:
             InvalidInput: an input is wrong; the message names it.
         """
-        machines, estate = _machines(args), _estate(name, args)
+        args: Args = {**given}
+        machines, estate = _machines(args, cloud), _estate(name, args)
         return cls(
             estate=estate,
             network=_network(args),
-            front=_front(args),
+            front=_front(args, cloud),
             machines=machines,
-            bitbucket=_bitbucket(args),
-            database=_database(args, machines),
-            home=_home(args),
-            data=DataSpec.read(args.get("data", {}), protect=estate.protect_data),
+            bitbucket=_bitbucket(args, cloud),
+            database=_database(args, cloud, machines),
+            home=_home(args, cloud),
+            data=DataSpec.read(args.get("data", {}), cloud, protect=estate.protect_data),
+            resource_group=_resource_group(args),
         )
 
 
-def _estate(name: str, args: AwsBitbucketClusterArgs) -> Estate:
+def _estate(name: str, args: Args) -> Estate:
     cluster = args.get("cluster_name", name)
     checks.matching("clusterName", CLUSTER_NAME, "bitbucket-prod (lower case, 2 to 40 characters)")(cluster)
     return Estate(cluster=cluster, tags=args.get("tags", {}), protect_data=args.get("protect_data", True))
 
 
-def _network(args: AwsBitbucketClusterArgs) -> NetworkSpec:
+def _resource_group(args: Args) -> str | None:
+    name: str | None = args.get("resource_group")
+    return name if name is None else checks.matching("resourceGroup", RESOURCE_GROUP, "bitbucket-prod")(name)
+
+
+def _network(args: Args) -> NetworkSpec:
     zones = args.get("availability_zones") or None
     if zones is not None and len(set(zones)) != ZONES:
         raise InvalidInput("availabilityZones", f"must name {ZONES} different zones, not {list(zones)}")
@@ -185,20 +211,23 @@ def _network(args: AwsBitbucketClusterArgs) -> NetworkSpec:
     )
 
 
-def _front(args: AwsBitbucketClusterArgs) -> FrontSpec:
-    certificate = args.get("certificate_arn")
+def _front(args: Args, cloud: Cloud) -> FrontSpec:
+    certificate = args.get("certificate_arn", args.get("certificate_id"))
     if certificate is None and not args.get("insecure_http", False):
         raise InvalidInput(
-            "certificateArn",
-            "is required: passwords would cross the network in clear. Request a certificate in ACM, "
+            cloud.certificate,
+            f"is required: passwords would cross the network in clear. {cloud.certificate_from}, "
             "or set insecureHttp to true where nobody can listen",
         )
+    if "certificate_id" in args and "certificate_identity" not in args:
+        raise InvalidInput("certificateIdentity", "is required with certificateId: the gateway reads the vault with it")
     base_url, ssh_base_url = args.get("base_url"), args.get("ssh_base_url")
     delay = args.get("deregistration_delay", 300)
     schemes = ("https", "http") if certificate is None else ("https",)
     return FrontSpec(
         internal=args.get("internal", False),
-        certificate_arn=certificate,
+        certificate=certificate,
+        certificate_identity=args.get("certificate_identity"),
         base_url=base_url and when_known(base_url, checks.address("baseUrl", schemes)),
         ssh_base_url=ssh_base_url and when_known(ssh_base_url, checks.address("sshBaseUrl", ("ssh",))),
         deregistration_delay=whole_number("deregistrationDelay", 0, 3600)(delay),
@@ -206,27 +235,29 @@ def _front(args: AwsBitbucketClusterArgs) -> FrontSpec:
             args.get("ssh_deregistration_delay", delay)
         ),
         health_check_interval=whole_number("healthCheckInterval", 5, 300)(args.get("health_check_interval", 10)),
+        web_application_firewall=args.get("web_application_firewall", False),
     )
 
 
-def _machines(args: AwsBitbucketClusterArgs) -> MachineSpec:
+def _machines(args: Args, cloud: Cloud) -> MachineSpec:
     metadata = args.get("imdsv2", InstanceMetadata.REQUIRED)
     if metadata not in list(InstanceMetadata):
         raise InvalidInput("imdsv2", f"must be one of {[str(m) for m in InstanceMetadata]}, not {metadata!r}")
     return MachineSpec(
         count=whole_number("nodes", 1, 20)(args.get("nodes", 3)),
-        instance_type=args.get("instance_type", "m6i.xlarge"),
+        instance_type=args.get("instance_type", cloud.instance_type),
         volume_size=when_known(args.get("node_volume_size", 100), whole_number("nodeVolumeSize", 20, 16384)),
         image_id=args.get("image_id"),
         metadata=InstanceMetadata(metadata),
         wait_for_capacity_timeout=args.get("wait_for_capacity_timeout", "15m"),
+        ssh_key=args.get("admin_ssh_key"),
     )
 
 
-def _bitbucket(args: AwsBitbucketClusterArgs) -> BitbucketSpec:
+def _bitbucket(args: Args, cloud: Cloud) -> BitbucketSpec:
     if "version" not in args:
         raise InvalidInput("version", "is required, such as 7.9.4")
-    template = checks.archive_template("archiveUrl", insecure=args.get("insecure_http", False))
+    template = checks.archive_template("archiveUrl", cloud.bucket_scheme, insecure=args.get("insecure_http", False))
     checksum = checks.matching("archiveSha256", checks.SHA256, "64 hexadecimal digits")
     return BitbucketSpec(
         version=when_known(args["version"], checks.matching("version", checks.VERSION, "7.9.4")),
@@ -241,7 +272,7 @@ def _bitbucket(args: AwsBitbucketClusterArgs) -> BitbucketSpec:
     )
 
 
-def _search(args: AwsBitbucketClusterArgs) -> SearchSpec | None:
+def _search(args: Args) -> SearchSpec | None:
     if "search_url" not in args:
         return None
     return SearchSpec(
@@ -252,7 +283,7 @@ def _search(args: AwsBitbucketClusterArgs) -> SearchSpec | None:
     )
 
 
-def _setup(args: AwsBitbucketClusterArgs) -> SetupSpec | None:
+def _setup(args: Args) -> SetupSpec | None:
     if "license" not in args:
         return None
     if "admin_email" not in args:
@@ -265,7 +296,7 @@ def _setup(args: AwsBitbucketClusterArgs) -> SetupSpec | None:
     )
 
 
-def _database(args: AwsBitbucketClusterArgs, machines: MachineSpec) -> DatabaseSpec:
+def _database(args: Args, cloud: Cloud, machines: MachineSpec) -> DatabaseSpec:
     needed = CONNECTIONS_PER_NODE * machines.most + CONNECTIONS_RESERVED
     version = args.get("database_engine_version", "14")
     if not version[:2].isdigit():
@@ -273,18 +304,19 @@ def _database(args: AwsBitbucketClusterArgs, machines: MachineSpec) -> DatabaseS
             "databaseEngineVersion", f"must be a PostgreSQL version such as 14 or 14.12, not {version!r}"
         )
     return DatabaseSpec(
-        instance_class=args.get("database_instance_class", "db.m6g.large"),
+        instance_class=args.get("database_instance_class", cloud.database_class),
         engine_version=version,
         size=whole_number("databaseSize", 20, 16384)(args.get("database_size", 100)),
-        backup_days=whole_number("databaseBackupDays", 1, 35)(args.get("database_backup_days", 14)),
+        backup_days=whole_number("databaseBackupDays", cloud.backup_days, 35)(args.get("database_backup_days", 14)),
         max_connections=max(needed, CONNECTIONS_AT_LEAST),
+        geo_redundant=args.get("geo_redundant_backup", False),
     )
 
 
-def _home(args: AwsBitbucketClusterArgs) -> HomeSpec:
+def _home(args: Args, cloud: Cloud) -> HomeSpec:
     return HomeSpec(
         size=when_known(args.get("home_size", 200), whole_number("homeSize", 20, 16384)),
         iops=when_known(args.get("home_iops", 6000), whole_number("homeIops", 3000, 80000)),
         throughput=when_known(args.get("home_throughput", 250), whole_number("homeThroughput", 125, 2000)),
-        instance_type=args.get("file_server_instance_type", "m6i.xlarge"),
+        instance_type=args.get("file_server_instance_type", cloud.instance_type),
     )

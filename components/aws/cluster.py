@@ -18,6 +18,7 @@ from components.aws.network import AwsNetwork
 from components.aws.nodes import AwsNodes
 from components.aws.secrets import AwsSecrets
 from components.aws.shared_home import EXPORT, AwsSharedHome
+from components.clouds import AWS
 from components.naming import MEMBER_TAG
 from components.spec import ClusterSpec
 from components.tokens import type_token
@@ -69,7 +70,7 @@ class AwsBitbucketCluster(pulumi.ComponentResource):
             InvalidInput: an input is wrong; the message names it.
         """
         super().__init__(type_token("AwsBitbucketCluster"), name, {}, opts)
-        self._name, self._spec = name, ClusterSpec.read(name, args)
+        self._name, self._spec = name, ClusterSpec.read(name, args, AWS)
         self._inside = pulumi.ResourceOptions(parent=self)
         self._build_ground()
         self._build_data()
@@ -97,7 +98,7 @@ class AwsBitbucketCluster(pulumi.ComponentResource):
             spec.network,
             estate,
             self.network.vpc_id,
-            front_ports=(80,) if spec.front.certificate_arn is None else (80, 443),
+            front_ports=(80,) if spec.front.certificate is None else (80, 443),
             opts=self._inside,
         )
         self.load_balancer = AwsLoadBalancer(

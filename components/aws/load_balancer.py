@@ -3,8 +3,8 @@
 import pulumi
 import pulumi_aws as aws
 
-from components.aws.firewall import HTTP, SSH
 from components.aws.network import AwsNetwork
+from components.flows import HTTP, SSH
 from components.naming import LOAD_BALANCER_LIMIT, TARGET_GROUP_TAG, Estate
 from components.spec import FrontSpec
 from components.tokens import type_token
@@ -55,7 +55,7 @@ class AwsLoadBalancer(pulumi.ComponentResource):
         )
         self.http_targets, self.ssh_targets = self._http_targets(), self._ssh_targets()
         self._listeners()
-        scheme = "http" if spec.certificate_arn is None else "https"
+        scheme = "http" if spec.certificate is None else "https"
         self.url = pulumi.Output.from_input(spec.base_url or pulumi.Output.concat(scheme, "://", self.http.dns_name))
         self.ssh_url = pulumi.Output.from_input(
             spec.ssh_base_url or pulumi.Output.concat("ssh://", self.ssh.dns_name, f":{SSH}")
@@ -121,7 +121,7 @@ class AwsLoadBalancer(pulumi.ComponentResource):
 
     def _listeners(self) -> None:
         to_nodes = {"type": "forward", "target_group_arn": self.http_targets.arn}
-        if self._spec.certificate_arn is None:
+        if self._spec.certificate is None:
             self._listener("http", self.http, port=80, protocol="HTTP", default_actions=[to_nodes])
         else:
             redirect = {"port": "443", "protocol": "HTTPS", "status_code": "HTTP_301"}
@@ -133,7 +133,7 @@ class AwsLoadBalancer(pulumi.ComponentResource):
                 port=443,
                 protocol="HTTPS",
                 ssl_policy=TLS_POLICY,
-                certificate_arn=self._spec.certificate_arn,
+                certificate_arn=self._spec.certificate,
                 default_actions=[to_nodes],
             )
         to_ssh = {"type": "forward", "target_group_arn": self.ssh_targets.arn}

@@ -25,6 +25,15 @@ CALLS: dict[str, dict[str, Any]] = {
     "aws:index/getCallerIdentity:getCallerIdentity": {"accountId": "111122223333"},
     "aws:ssm/getParameter:getParameter": {"value": "ami-newest"},
 }
+SUBSCRIPTION = "11111111-2222-4333-8444-555555555555"
+AZURE_CALLS: dict[str, dict[str, Any]] = {
+    "azure-native:authorization:getClientConfig": {"subscriptionId": SUBSCRIPTION, "tenantId": "tenant-1"},
+    "azure-native:compute:getVirtualMachineScaleSet": {},
+    "azure-native:network:getApplicationGateway": {},
+    "azure-native:network:getLoadBalancer": {},
+    "azure-native:resources:getResourceGroup": {"name": "somebody-elses", "location": "northeurope"},
+}
+"""Answers of an Azure without an estate; None stands for "there is no such resource"."""
 COMPUTED: dict[str, dict[str, Any]] = {
     "aws:lb/loadBalancer:LoadBalancer": {"dnsName": "lb.example", "arnSuffix": "app/lb/1"},
     "aws:lb/targetGroup:TargetGroup": {"arnSuffix": "targetgroup/tg/1"},
@@ -33,6 +42,9 @@ COMPUTED: dict[str, dict[str, Any]] = {
     "aws:kms/key:Key": {"keyId": "key-1"},
     "aws:sqs/queue:Queue": {"url": "https://sqs.example/letters"},
     "aws:ecs/taskDefinition:TaskDefinition": {"arn": "arn:aws:ecs:eu-west-1:111122223333:task-definition/backups:7"},
+    "azure-native:keyvault:Vault": {"properties": {"vaultUri": "https://estate.vault.azure.net/"}},
+    "azure-native:managedidentity:UserAssignedIdentity": {"clientId": "client-1", "principalId": "principal-1"},
+    "azure-native:compute:DiskEncryptionSet": {"identity": {"principalId": "principal-2", "type": "SystemAssigned"}},
     "pulumi:pulumi:StackReference": {
         "outputs": {
             "clusterName": "bitbucket",
@@ -63,6 +75,8 @@ class Registered:
     dependencies: frozenset[str]
     secret_outputs: tuple[str, ...]
     delete_before_replace: bool
+    replaced_on: tuple[str, ...]
+    """Changes that replace it."""
 
     @property
     def kind(self) -> str:
@@ -87,6 +101,8 @@ class Recorded:
         return found[0]
 
     def user_data(self) -> str:
+        if sets := self.of("VirtualMachineScaleSet"):
+            return base64.b64decode(sets[0].inputs["virtualMachineProfile"]["osProfile"]["customData"]).decode()
         return base64.b64decode(self.one("LaunchTemplate").inputs["userData"]).decode()
 
 
@@ -113,6 +129,7 @@ class _Monitor(mocks.MockMonitor):
                     dependencies=frozenset(request.dependencies),
                     secret_outputs=tuple(request.additionalSecretOutputs),
                     delete_before_replace=request.deleteBeforeReplace,
+                    replaced_on=tuple(request.replaceOnChanges),
                 )
             )
         return response
@@ -123,10 +140,14 @@ class _Monitor(mocks.MockMonitor):
 
 
 class _Cloud(mocks.Mocks):
-    def __init__(self, recorded: Recorded) -> None:
-        self._recorded = recorded
+    def __init__(self, recorded: Recorded, answers: dict[str, dict[str, Any] | None]) -> None:
+        self._recorded, self._answers = recorded, {**CALLS, **AZURE_CALLS, **answers}
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
+        if args.typ.startswith("azure-native:"):
+            return _on_azure(args)
+        if args.typ == "pulumi:index:Stash":
+            return args.name, {**args.inputs, "output": args.inputs["input"]}
         computed = {"arn": f"arn:aws:mock:{args.name}", "name": args.name, **COMPUTED.get(args.typ, {})}
         if args.typ == "aws:rds/instance:Instance":
             computed["address"] = f"{args.inputs['identifier']}.db.example"
@@ -134,16 +155,54 @@ class _Cloud(mocks.Mocks):
 
     def call(self, args: mocks.MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:
         self._recorded.calls.append(args.token)
-        return CALLS[args.token], []
+        answer = self._answers[args.token]
+        if answer is None:
+            raise LookupError('Status=404 Code="ResourceNotFound" Message="The Resource was not found."')
+        return answer, []
 
 
-def record(program: Callable[[], object], *, preview: bool = False) -> Recorded:
+PHYSICAL = {
+    "azure-native:compute:VirtualMachineScaleSet": ("Microsoft.Compute/virtualMachineScaleSets", "vmScaleSetName"),
+    "azure-native:compute:VirtualMachine": ("Microsoft.Compute/virtualMachines", "vmName"),
+    "azure-native:compute:Disk": ("Microsoft.Compute/disks", "diskName"),
+    "azure-native:dbforpostgresql:Server": ("Microsoft.DBforPostgreSQL/flexibleServers", "serverName"),
+    "azure-native:keyvault:Vault": ("Microsoft.KeyVault/vaults", "vaultName"),
+    "azure-native:network:ApplicationGateway": ("Microsoft.Network/applicationGateways", "applicationGatewayName"),
+    "azure-native:network:LoadBalancer": ("Microsoft.Network/loadBalancers", "loadBalancerName"),
+    "azure-native:network:VirtualNetwork": ("Microsoft.Network/virtualNetworks", "virtualNetworkName"),
+    "azure-native:resources:ResourceGroup": ("", "resourceGroupName"),
+    "azure-native:storage:StorageAccount": ("Microsoft.Storage/storageAccounts", "accountName"),
+}
+"""Types whose ids or names others use: ARM's name of the type, and the input with the name."""
+
+
+def _on_azure(args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
+    """Return id and outputs of a resource as Azure gives them."""
+    kind, key = PHYSICAL.get(args.typ, ("", ""))
+    name = str(args.inputs.get(key, args.name))
+    group = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{args.inputs.get('resourceGroupName')}"
+    outputs = {"name": name, "location": "westeurope", **args.inputs, **COMPUTED.get(args.typ, {})}
+    if isinstance(given := args.inputs.get("identity"), dict) and "userAssignedIdentities" in given:
+        # Written as a list, shown as a map.
+        outputs["identity"] = {**given, "userAssignedIdentities": {one: {} for one in given["userAssignedIdentities"]}}
+    if args.typ.endswith(":Server"):
+        outputs["fullyQualifiedDomainName"] = f"{name}.postgres.database.azure.com"
+    if args.typ.endswith(":StorageAccount"):
+        outputs["primaryEndpoints"] = {"blob": f"https://{name}.blob.core.windows.net/"}
+    return (f"{group}/providers/{kind}/{name}" if kind else f"{args.name}-id"), outputs
+
+
+def record(
+    program: Callable[[], object], *, preview: bool = False, answers: dict[str, dict[str, Any] | None] | None = None
+) -> Recorded:
     """Run a program in a runtime of its own; return what it registered.
+
+    ``answers`` are the cloud's to calls, over those of a cloud without an estate.
 
     Raises whatever the program, or an `apply` in it, raises.
     """
     recorded = Recorded()
-    monitor = _Monitor(recorded, _Cloud(recorded))
+    monitor = _Monitor(recorded, _Cloud(recorded, answers or {}))
 
     async def run() -> None:
         mocks.set_mocks(monitor.mocks, project="bitbucket-dc", stack="test", preview=preview, monitor=monitor)

@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from components import config as reader
-from components.args import AwsBitbucketClusterArgs
 from components.checks import InvalidInput
+from components.clouds import AWS, AZURE
 from components.spec import ClusterSpec
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -40,7 +40,7 @@ def _no_config_left_behind():
 
 
 def test_every_input_of_the_component_can_be_configured_and_nothing_else():
-    arguments = set(AwsBitbucketClusterArgs.__annotations__)
+    arguments = {name for inputs in reader.CLOUDS.values() for name in inputs.__annotations__}
     assert {reader.snake_case(key) for key in INPUTS} == arguments - {"version", "cluster_name"}
     assert set(DECLARED) == INPUTS | OURS | {"version"}
 
@@ -55,10 +55,11 @@ def test_no_key_with_a_default_is_declared_secret():
     assert [key for key, entry in DECLARED.items() if entry.get("secret")] == []
 
 
-def test_the_projects_defaults_are_the_components():
-    program = read(version="7.9.0", insecureHttp=True)
+@pytest.mark.parametrize("cloud", [AWS, AZURE], ids=lambda cloud: cloud.name)
+def test_the_projects_defaults_are_the_components(cloud):
+    program = read(version="7.9.0", insecureHttp=True, cloud=cloud.name)
     bare: Any = {"version": "7.9.0", "insecure_http": True, "cluster_name": "bitbucket-dc-test"}
-    assert ClusterSpec.read("x", program.args) == ClusterSpec.read("x", bare)
+    assert ClusterSpec.read("x", program.args, cloud) == ClusterSpec.read("x", bare, cloud)
 
 
 def test_the_clusters_name_comes_from_the_stack_unless_it_is_given():
@@ -76,6 +77,23 @@ def test_another_cloud_is_refused_by_name():
         read(version="7.9.0", cloud="nimbus")
 
 
+@pytest.mark.parametrize(
+    ("cloud", "key", "value"),
+    [
+        ("aws", "resourceGroup", "somebodys"),
+        ("aws", "certificateId", "https://certificates.vault.azure.net/secrets/bitbucket"),
+        ("aws", "geoRedundantBackup", True),
+        ("azure", "certificateArn", "arn:aws:acm:cert"),
+        ("azure", "imdsv2", "optional"),
+        ("azure", "searchRegion", "eu-west-1"),
+        ("azure", "waitForCapacityTimeout", "0"),
+    ],
+)
+def test_what_means_nothing_on_a_cloud_is_refused_there(cloud, key, value):
+    with pytest.raises(InvalidInput, match=rf"^{key}: means nothing on {cloud}"):
+        read(version="7.9.0", cloud=cloud, **{key: value})
+
+
 def test_zero_is_a_value():
     assert read(version="7.9.0", deregistrationDelay=0).args["deregistration_delay"] == 0
 
@@ -83,7 +101,7 @@ def test_zero_is_a_value():
 def test_an_empty_list_of_networks_is_not_taken_for_everybody():
     program = read(version="7.9.0", insecureHttp=True, allowedCidrs=[])
     with pytest.raises(InvalidInput, match=r"^allowedCidrs: "):
-        ClusterSpec.read("x", program.args)
+        ClusterSpec.read("x", program.args, AWS)
 
 
 def test_a_secret_in_clear_is_refused_with_the_command_that_hides_it():
@@ -114,6 +132,13 @@ def test_the_automation_gets_plain_settings_by_its_own_names():
         "failure_budget": 1,
         "drain_timeout": 600,
     }
+
+
+def test_on_azure_the_automation_is_told_the_resource_group():
+    alone = read(version="7.9.0", cloud="azure", name="bb").settings
+    assert (alone["cloud"], alone["resource_group"]) == ("azure", "bb")
+    assert not {"region", "subscription"} & set(alone)  # found out from the environment, unless the stack says so
+    assert read(version="7.9.0", cloud="azure", resourceGroup="shared").settings["resource_group"] == "shared"
 
 
 def test_generations_of_data_keep_the_names_that_their_operator_chose():
@@ -158,4 +183,5 @@ def test_the_example_stacks_can_be_built(file):
         key.removeprefix("bitbucket-dc:"): value for key, value in values.items() if key.startswith("bitbucket-dc:")
     }
     assert set(ours) <= set(DECLARED)
-    ClusterSpec.read("bitbucket", read(**ours).args)
+    program = read(**ours)
+    ClusterSpec.read("bitbucket", program.args, {"aws": AWS, "azure": AZURE}[program.cloud])

@@ -9,6 +9,7 @@ import pytest
 from components.addresses import split
 from components.aws.cluster import AwsBitbucketCluster
 from components.checks import InvalidInput
+from components.clouds import AWS
 from components.naming import LOAD_BALANCER_LIMIT, Estate, limited
 from components.spec import ClusterSpec
 from components.user_data import java_package, source
@@ -95,7 +96,7 @@ WRONG = [
 @pytest.mark.parametrize(("name", "args"), WRONG, ids=[f"{n}-{i}" for i, (n, _) in enumerate(WRONG)])
 def test_a_wrong_input_is_refused_by_its_name(name, args):
     with pytest.raises(InvalidInput, match=rf"^{name}: "):
-        ClusterSpec.read("bitbucket", ARGS | args)
+        ClusterSpec.read("bitbucket", ARGS | args, AWS)
 
 
 @pytest.mark.parametrize(
@@ -109,19 +110,19 @@ def test_a_wrong_input_is_refused_by_its_name(name, args):
 )
 def test_a_database_snapshot_is_named_as_the_cloud_names_it(snapshot):
     generations = {"march": {**HOME, "database_snapshot": snapshot}}
-    data = ClusterSpec.read("bitbucket", ARGS | {"data": {"active": "march", "generations": generations}}).data
+    data = ClusterSpec.read("bitbucket", ARGS | {"data": {"active": "march", "generations": generations}}, AWS).data
     assert data.active.database_snapshot == snapshot
 
 
 @pytest.mark.parametrize("active", ["", "original"])
 def test_the_first_generation_goes_by_two_names(active):
-    assert ClusterSpec.read("bitbucket", ARGS | {"data": {"active": active}}).data.active.suffix == ""
+    assert ClusterSpec.read("bitbucket", ARGS | {"data": {"active": active}}, AWS).data.active.suffix == ""
 
 
 def test_a_missing_version_is_refused_by_its_name():
     args: Any = {"insecure_http": True}
     with pytest.raises(InvalidInput, match=r"^version: "):
-        ClusterSpec.read("bitbucket", args)
+        ClusterSpec.read("bitbucket", args, AWS)
 
 
 @pytest.mark.parametrize(("name", "args"), [("version", {"version": "7.9"}), ("homeSize", {"home_size": 1})])
@@ -139,7 +140,7 @@ def test_a_refusal_is_shown_without_a_traceback():
 
 
 def test_numbers_of_remote_consumers_arrive_as_floats():
-    assert ClusterSpec.read("bitbucket", ARGS | {"nodes": 4.0}).machines.count == 4
+    assert ClusterSpec.read("bitbucket", ARGS | {"nodes": 4.0}, AWS).machines.count == 4
 
 
 @pytest.mark.parametrize("prefix", range(16, 23))

@@ -3,16 +3,24 @@
 import json
 from pathlib import Path
 
+import pytest
 from pulumi.provider.experimental.component import ComponentProvider
 
 from components.aws.cluster import AwsBitbucketCluster
+from components.azure.cluster import AzureBitbucketCluster
 from components.tokens import PACKAGE
 
 GOLDEN = Path(__file__).with_name("schema.json")
+ESTATES = ("AwsBitbucketCluster", "AzureBitbucketCluster")
 
 
 def schema():
-    return json.loads(str(ComponentProvider([AwsBitbucketCluster], PACKAGE).schema))
+    return json.loads(str(ComponentProvider([AwsBitbucketCluster, AzureBitbucketCluster], PACKAGE).schema))
+
+
+@pytest.fixture(scope="module")
+def resources():
+    return schema()["resources"]
 
 
 def test_the_schema_is_the_golden_one():
@@ -20,11 +28,45 @@ def test_the_schema_is_the_golden_one():
     assert schema() == json.loads(GOLDEN.read_text())
 
 
-def test_only_the_version_is_required_and_every_property_is_described():
-    resource = schema()["resources"]["bitbucket-dc:index:AwsBitbucketCluster"]
+@pytest.mark.parametrize("estate", ESTATES)
+def test_only_the_version_is_required_and_every_property_is_described(resources, estate):
+    resource = resources[f"bitbucket-dc:index:{estate}"]
     assert resource["requiredInputs"] == ["version"]
     properties = {**resource["inputProperties"], **resource["properties"]}
     assert [name for name, entry in properties.items() if not entry.get("description")] == []
+
+
+def test_inputs_of_one_name_have_one_type_on_both_clouds(resources):
+    aws, azure = (resources[f"bitbucket-dc:index:{estate}"] for estate in ESTATES)
+    for kind in ("inputProperties", "properties"):
+        for name in aws[kind].keys() & azure[kind].keys():
+            assert _undescribed(aws[kind][name]) == _undescribed(azure[kind][name]), name
+
+
+def _undescribed(shape):
+    if not isinstance(shape, dict):
+        return shape
+    return {key: _undescribed(inner) for key, inner in shape.items() if key != "description"}
+
+
+def test_what_only_one_cloud_has_is_known(resources):
+    aws, azure = (resources[f"bitbucket-dc:index:{estate}"] for estate in ESTATES)
+    only = {kind: set(aws[kind]) ^ set(azure[kind]) for kind in ("inputProperties", "properties")}
+    assert only == {
+        "inputProperties": {
+            "certificateArn",
+            "imdsv2",
+            "searchRegion",
+            "waitForCapacityTimeout",
+            "adminSshKey",
+            "certificateId",
+            "certificateIdentity",
+            "geoRedundantBackup",
+            "resourceGroup",
+            "webApplicationFirewall",
+        },
+        "properties": {"nodePrincipalId", "resourceGroup"},
+    }
 
 
 if __name__ == "__main__":

@@ -1,0 +1,95 @@
+"""The vault, and the key in it that disks are encrypted with."""
+
+import pulumi
+from pulumi_azure_native import compute, keyvault
+
+from components.azure.identity import KEY_USER, grant
+from components.azure.place import Place, unique
+from components.naming import Estate
+from components.tokens import type_token
+
+VAULT_LIMIT = 24
+KEY = "data"
+
+
+class AzureEncryption(pulumi.ComponentResource):
+    """A key vault, a key, and a set that lets disks use it. Database and storage have keys of Azure's own."""
+
+    vault_name: pulumi.Output[str]
+    """Name of the vault; secrets are in it too."""
+    vault_uri: pulumi.Output[str]
+    """Where the vault answers, with a slash at its end."""
+    key_arn: pulumi.Output[str]
+    """Id of the set with the key, as disks and snapshots name it."""
+
+    def __init__(self, name: str, estate: Estate, where: Place, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(type_token("AzureEncryption"), name, {}, opts)
+        self._name, self._estate, self._where = name, estate, where
+        # Without the key every disk and every snapshot of the estate is lost, so it is data.
+        self._data = pulumi.ResourceOptions(parent=self, protect=estate.protect_data)
+        vault = self._vault()
+        self.vault_name, self.vault_uri = vault.name, vault.properties.vault_uri
+        self.key_arn = self._set(self._key(), vault)
+        self.register_outputs({"keyArn": self.key_arn})
+
+    def _vault(self) -> keyvault.Vault:
+        child, estate = f"{self._name}-vault", self._estate
+        return keyvault.Vault(
+            child,
+            vault_name=unique(self._where, estate.cluster, VAULT_LIMIT),
+            resource_group_name=self._where.group,
+            location=self._where.location,
+            properties={
+                "tenant_id": self._where.tenant,
+                "sku": {"family": "A", "name": "standard"},
+                "enable_rbac_authorization": True,
+                "enabled_for_template_deployment": False,
+                "enable_soft_delete": True,
+                "soft_delete_retention_in_days": 90 if estate.protect_data else 7,
+                # Azure demands it of a vault whose key encrypts disks.
+                "enable_purge_protection": True,
+            },
+            tags=estate.tagged(child),
+            opts=self._data,
+        )
+
+    def _key(self) -> keyvault.Key:
+        child = f"{self._name}-key"
+        return keyvault.Key(
+            child,
+            key_name=KEY,
+            vault_name=self.vault_name,
+            resource_group_name=self._where.group,
+            properties={"kty": "RSA", "key_size": 3072, "key_ops": ["wrapKey", "unwrapKey"]},
+            tags=self._estate.tagged(child),
+            opts=self._data,
+        )
+
+    def _set(self, key: keyvault.Key, vault: keyvault.Vault) -> pulumi.Output[str]:
+        child, inside = f"{self._name}-disks", pulumi.ResourceOptions(parent=self, depends_on=[key])
+        made = compute.DiskEncryptionSet(
+            child,
+            disk_encryption_set_name=f"{self._estate.cluster}-disks",
+            resource_group_name=self._where.group,
+            location=self._where.location,
+            encryption_type="EncryptionAtRestWithCustomerKey",
+            identity={"type": "SystemAssigned"},
+            # No version in the address: a key that is rotated is taken over.
+            active_key={
+                "key_url": pulumi.Output.concat(self.vault_uri, f"keys/{KEY}"),
+                "source_vault": {"id": vault.id},
+            },
+            rotation_to_latest_key_version_enabled=True,
+            tags=self._estate.tagged(child),
+            opts=inside,
+        )
+        right = grant(
+            f"{self._name}-use",
+            self._where,
+            KEY_USER,
+            vault.id,
+            made.identity.principal_id,
+            inside=pulumi.ResourceOptions(parent=self),
+        )
+        # Whoever uses the set waits for its right to the key.
+        return pulumi.Output.all(made.id, right.id).apply(lambda known: str(known[0]))
