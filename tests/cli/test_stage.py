@@ -63,7 +63,8 @@ def test_a_copy_that_cannot_be_reached_is_not_called_quiet_and_the_same_command_
     assert "NOT switched off yet" in told.err
     assert worlds.outgoing.mail
     worlds.outgoing.serves_at = 0
-    assert bbdc(*STAGE, "--yes").code == ExitCode.OK
+    told = bbdc(*STAGE, "--url", "http://127.0.0.1:8080", "--yes", "--json")
+    assert (told.code, told.events[-1]["stage"]["url"]) == (ExitCode.OK, "http://127.0.0.1:8080")
     assert not worlds.outgoing.mail
 
 

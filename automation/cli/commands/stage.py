@@ -26,6 +26,7 @@ Nodes = Annotated[int | None, Parameter(name="--nodes", help="Number of nodes; a
 InstanceType = Annotated[str, Parameter(name="--instance-type", help="EC2 type of its nodes.")]
 DatabaseClass = Annotated[str, Parameter(name="--database-class", help="RDS class of its database.")]
 Network = Annotated[str, Parameter(name="--vpc-cidr", help="Another network, where the two are to be connected.")]
+Url = Annotated[str, Parameter(name="--url", help="Where the copy is reached from here, such as a tunnel to it.")]
 DryRun = Annotated[bool, Parameter(name="--dry-run", negative=(), help="Only show what would be built.")]
 
 
@@ -37,7 +38,9 @@ def stage(
     instance_type: InstanceType = "",
     database_class: DatabaseClass = "",
     vpc_cidr: Network = "",
-    dry_run: DryRun = False,
+    url: Url = "",
+    dry_run: Url = Annotated[str, Parameter(name="--url", help="Where the copy is reached from here, such as a tunnel to it.")]
+DryRun = False,
     yes: Yes = False,
     json: Json = False,
 ) -> int:
@@ -50,7 +53,7 @@ def stage(
         refuse_unasked(yes=yes, as_json=json)
     board = RestoreBoard(as_json=json)
     restores = Restores.of(redactor=redactor(), on_event=progress_of(board))
-    planned = restores.plan_stage(set_name, Wish(stack, nodes, instance_type, database_class, vpc_cidr))
+    planned = restores.plan_stage(set_name, Wish(stack, nodes, instance_type, database_class, vpc_cidr, url))
     _show(planned, as_json=json)
     if (refused := planned.refused) is not None:
         raise Refused(refused.name, f"refused by {refused.name}: {refused.detail}", hint="nothing was made")

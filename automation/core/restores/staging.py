@@ -53,6 +53,8 @@ class Wish:
     database_class: str = ""
     network: str = ""
     """CIDR of its VPC: another one where both networks are to be connected."""
+    url: str = ""
+    """Where its Bitbucket is reached from here, such as a tunnel; empty takes the stack's own URL."""
 
 
 def staged_config(source: Config, project: str, wish: Wish, found: BackupSet, data: Generation) -> dict[str, Setting]:

@@ -79,7 +79,8 @@ def build(at: Stage, planned: StagePlan, *, patience: float, poll: float, say: S
     say(f"writing the config of stack {name}")
     at.stacks.write(name, planned.config)
     say(f"pulumi up: building {name} from set {planned.found.id}")
-    url = at.stacks.up(name)
+    made = at.stacks.up(name)
+    url = planned.wish.url or made
     outgoing = at.outgoing(url)
     _wait(at, outgoing, url, patience=patience, poll=poll, say=say)
     mail, webhooks, mirrors = outgoing.mail_off(), outgoing.webhooks_off(), outgoing.mirrors()
@@ -100,5 +101,6 @@ def _wait(at: Stage, outgoing: Outgoing, url: str, *, patience: float, poll: flo
         at.clock.sleep(poll)
     raise Unavailable(
         f"the copy stands, but Bitbucket at {url} does not serve from here: {last}",
-        hint="its mail server and webhooks are NOT switched off yet: reach it (VPN?), then give the same command again",
+        hint="its mail server and webhooks are NOT switched off yet: reach it through a VPN or a tunnel (--url), then "
+        "give the same command again",
     )
