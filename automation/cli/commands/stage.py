@@ -39,8 +39,7 @@ def stage(
     database_class: DatabaseClass = "",
     vpc_cidr: Network = "",
     url: Url = "",
-    dry_run: Url = Annotated[str, Parameter(name="--url", help="Where the copy is reached from here, such as a tunnel to it.")]
-DryRun = False,
+    dry_run: DryRun = False,
     yes: Yes = False,
     json: Json = False,
 ) -> int:
