@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from automation import bootstrap
+from automation import backup_estate, bootstrap
 from automation.adapters.logs import Redactor
 from automation.adapters.restore_journal import StoredRestores
 from automation.adapters.runs.store import Store
+from automation.backup_estate import Measure
 from automation.config import Settings
 from automation.core.backups.sets import BackupSet
 from automation.core.restores.drills import DrillSettings
@@ -46,6 +47,8 @@ class RestoreEstate:
     """Whoever acts on the cluster holds it here."""
     limits: RestoreSettings
     drill: DrillSettings
+    measures: Sequence[Measure] = ()
+    """Write the metrics of all sets; called after every drill."""
 
 
 def estate_of(
@@ -61,9 +64,8 @@ def estate_of(
     Raises:
         Refused: a setting is wrong or missing.
     """
-    settings = Settings.load(**plain)
-    store = Store(settings.state, bootstrap.database_url(settings))
-    safe = bootstrap.build_safe(settings, redactor=redactor, store=store)
+    settings, backups = Settings.load(**plain), backup_estate.estate_of(plain, redactor=redactor)
+    safe, store = backups.safe, backups.store
     cloud = bootstrap.build_restores(settings)
 
     def staging() -> Stage:
@@ -82,6 +84,7 @@ def estate_of(
         store=store,
         limits=settings.restore.limits,
         drill=settings.restore.drill,
+        measures=backups.measures,
     )
 
 

@@ -18,6 +18,7 @@ from typing import Any, Self
 
 from automation.adapters.logs import Redactor
 from automation.adapters.runs.holder import DRILL, RESTORE, hold
+from automation.adapters.signals import to_standard_error
 from automation.adapters.whoami import operator
 from automation.core.backups.sets import BackupSet, SetState
 from automation.core.restores.memory import Memory
@@ -27,7 +28,7 @@ from automation.engine.restores.drill import clean, drill, may_drill
 from automation.engine.restores.plan import Prospect
 from automation.engine.restores.stage import Staged, StagePlan
 from automation.engine.restores.swap import Tell, drive
-from automation.ports.errors import NotFound
+from automation.ports.errors import BbdcError, NotFound
 from automation.ports.restoring import Restoring
 from automation.ports.staging import Stage
 from automation.restore_estate import OnEvent, RestoreEstate, estate_of
@@ -48,8 +49,10 @@ def _unsaid(_text: str) -> None:
 class Restores:
     """Restores sets beside the data in use, swaps generations of data, and drills."""
 
-    def __init__(self, estate: RestoreEstate) -> None:
+    def __init__(self, estate: RestoreEstate, *, warn: Say = to_standard_error) -> None:
+        """Take the estate; ``warn`` hears what went wrong beside the matter."""
         self._estate = estate
+        self._warn = warn
 
     @classmethod
     def of(
@@ -182,7 +185,9 @@ class Restores:
         if sample is not None:
             settings = replace(settings, sample=sample)
         with self._held(DRILL):
-            return drill(self._estate.ground, settings, found.id, by=operator(), say=say)
+            drilled = drill(self._estate.ground, settings, found.id, by=operator(), say=say)
+        self._measure()
+        return drilled
 
     def clean(self, *, say: Say = _unsaid) -> tuple[str, ...]:
         """Remove what drills that died have left; returns their ids.
@@ -219,6 +224,14 @@ class Restores:
     @cached_property
     def _stage(self) -> Stage:
         return self._estate.staging()
+
+    def _measure(self) -> None:
+        """Tell the metrics of all sets anew; beside the matter, so that a failure only warns."""
+        for measure in self._estate.measures:
+            try:
+                measure(self._estate.sets())
+            except (BbdcError, OSError) as error:
+                self._warn(f"writing the metrics failed: {error}")
 
     def _drive(self, memory: Memory, tell: Tell) -> Memory:
         return drive(self._at, self._estate.limits, memory, tell=tell)

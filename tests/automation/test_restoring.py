@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,19 @@ def test_a_drill_leaves_the_cluster_to_backups(restores: Restores, worlds: World
 
     assert restores.drill(SET.id, sample=3, say=look).was_drilled
     assert set(seen) == {(DRILL, None)}
+
+
+def test_the_metrics_hear_of_a_drill_and_their_failure_only_warns(worlds: Worlds) -> None:
+    heard: list[Any] = []
+    warned: list[str] = []
+
+    def broken(_: object) -> None:
+        raise OSError("disk full")
+
+    estate = replace(worlds.estate, measures=(broken, heard.append))
+    assert Restores(estate, warn=warned.append).drill(SET.id).was_drilled
+    assert [each.was_drilled for each in heard[0]] == [True]
+    assert warned == ["writing the metrics failed: disk full"]
 
 
 def test_a_restore_that_died_is_found_by_another_process(worlds: Worlds) -> None:
