@@ -45,7 +45,7 @@ def up(
 
     Args:
         directory: where everything is kept.
-        cloud: which cloud it stands in: aws.
+        cloud: which cloud it stands in: aws or azure.
         nodes: machines in the group.
         version: Bitbucket version to begin with.
         boot: seconds that a node takes to start; a real one takes minutes.

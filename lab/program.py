@@ -14,7 +14,6 @@ from typing import Any
 import yaml
 
 from automation.ports.errors import Unexpected
-from lab.aws.archives import URL
 from lab.environment import STACK, process_environment, search_path, stack_config
 from lab.pulumi.shim import write_shim
 from lab.start import ROOT, ask
@@ -36,13 +35,23 @@ def config_of(record: Record, options: Options) -> dict[str, Any]:
         "insecureHttp": True,
         "baseUrl": record.url,
         "sshBaseUrl": f"ssh://git@127.0.0.1:{record.ssh}",
-        "archiveUrl": URL,
+        "archiveUrl": record.archive_url,
         "deregistrationDelay": 4,
         "sshDeregistrationDelay": 4,
         "healthCheckInterval": 5,
         "soak": 1,
         "roll": {"poll": 1},
         "protectData": False,
+    }
+
+
+def provider_config(record: Record) -> dict[str, str]:
+    """Return the configuration of the cloud's provider: where the estate is to be."""
+    if record.cloud == "aws":
+        return {"aws:region": record.variables["AWS_REGION"]}
+    return {
+        "azure-native:location": record.variables["ARM_LOCATION_NAME"],
+        "azure-native:subscriptionId": record.variables["AZURE_SUBSCRIPTION_ID"],
     }
 
 
@@ -54,7 +63,7 @@ def prepare(directory: Path, record: Record, options: Options) -> None:
     declared = yaml.safe_load((ROOT / "Pulumi.yaml").read_text()).get("config", {})
     known = {name.rpartition(":")[2] for name in declared}
     values = {f"{PROJECT}:{key}": value for key, value in config_of(record, options).items() if key in known}
-    values["aws:region"] = "eu-west-1"
+    values |= provider_config(record)
     _make_stack(directory, record)
     file = stack_config(directory)
     document = yaml.safe_load(file.read_text()) or {} if file.exists() else {}

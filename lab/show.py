@@ -10,6 +10,7 @@ from typing import Any
 from lab.state import Record
 
 Document = Mapping[str, Any]
+NAMES = {"aws": "AWS", "azure": "Azure"}
 
 
 def summary(place: Path, record: Record, status: Document) -> dict[str, Any]:
@@ -21,7 +22,7 @@ def summary(place: Path, record: Record, status: Document) -> dict[str, Any]:
         "url": record.url,
         "ssh": f"ssh://git@127.0.0.1:{record.ssh}",
         "network": f"127.{record.octet}.0.0/16",
-        "aws": record.endpoint,
+        record.cloud: record.endpoint,
         **status,
     }
 
@@ -35,7 +36,7 @@ def built(place: Path, record: Record, status: Document, *, news: bool) -> str:
         f"{head}: {len(nodes)} nodes of Bitbucket {versions}, {status['cluster']['state']}\n"
         f"  Bitbucket  {record.url} (user admin; `bbdc lab env` has password and token)\n"
         f"  SSH        ssh://git@127.0.0.1:{record.ssh}\n"
-        f"  AWS        {record.endpoint}, network 127.{record.octet}.0.0/16\n"
+        f"  {NAMES[record.cloud]:<9}  {record.endpoint}, network 127.{record.octet}.0.0/16\n"
         f"  directory  {place}\n"
         f'Work with it: eval "$(bbdc lab env --dir {place})"\n'
     )

@@ -111,6 +111,7 @@ class Record:
         token: bearer token of the control API.
         access_key, password, bitbucket_token: credentials inside the lab.
         cluster, cloud, version, nodes: as the options say.
+        archive_url: where nodes fetch Bitbucket from.
         variables: with which the cloud's SDKs reach it.
     """
 
@@ -132,6 +133,7 @@ class Record:
     version: str = ""
     nodes: int = 0
     passphrase: str = ""
+    archive_url: str = ""
     variables: dict[str, str] = field(default_factory=dict)
 
     @classmethod

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
-from lab.azure import errors, gates, groups, paths, polling
+from lab.azure import errors, gates, groups, paths, polling, principals
 from lab.azure.errors import ArmError
 from lab.azure.kinds import Act, Change, Kind
 from lab.azure.messages import Answer, Json, Request
@@ -79,6 +79,7 @@ class Arm:
             polling.supersede(self.world, change.target)
         resource = change.old or Resource(change.target, {})
         resource.document = document
+        principals.assign(self.world, resource)
         resource.state = "Creating" if change.old is None else "Updating"
         self.world.resources.put(resource)
 

@@ -14,9 +14,12 @@ from lab.azure import (
     instances,
     metrics,
     models,
+    principals,
+    public_addresses,
     restore_points,
     snapshots,
     subnets,
+    vault_keys,
     vaults,
 )
 from lab.azure.kinds import Deferred, Kind, Statuses
@@ -46,7 +49,10 @@ KINDS: Mapping[str, type[Kind]] = {
     **{f"{databases.SERVER}/{part}": Deferred for part in SERVER_PARTS},
     disks.ENCRYPTION_SET: Deferred,
     metrics.METRICS: metrics.Metrics,
+    public_addresses.ADDRESS: public_addresses.Addresses,
+    principals.IDENTITY: principals.Identities,
     vaults.VAULT: vaults.Vaults,
+    vault_keys.KEY: vault_keys.Keys,
     vaults.SECRET: vaults.Secrets,
     accounts.ACCOUNT: accounts.Accounts,
     accounts.SERVICE: accounts.Services,

@@ -85,6 +85,11 @@ class Cloud(Protocol):
         """Return the variables with which its SDKs, and ours, reach it; secrets among them."""
         ...
 
+    @property
+    def archive_url(self) -> str:
+        """Where nodes fetch Bitbucket from, with ``{version}``."""
+        ...
+
     def provider(self) -> int:
         """Start the resource provider; return its port. It ends with the cloud."""
         ...

@@ -76,6 +76,11 @@ class AwsCloud:
             "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
         }
 
+    @property
+    def archive_url(self) -> str:
+        """A bucket."""
+        return archives.URL
+
     def provider(self) -> int:
         """Start the provider for aws."""
         server = serve(

@@ -10,7 +10,7 @@ from typing import Any
 
 import certifi
 
-from lab.azure import databases
+from lab.azure import archives, databases
 from lab.azure.backends import Backend
 from lab.azure.models import SCALE_SET
 from lab.azure.paths import name_of
@@ -43,6 +43,7 @@ class AzureCloud:
     def __init__(self, ground: Ground) -> None:
         self._ground = ground
         self._stack = ExitStack()
+        self.archive_url = ""
         self.world = AzureWorld(
             ground.machines,
             ground.directory / "tls",
@@ -73,6 +74,7 @@ class AzureCloud:
         self._stack.enter_context(self.world)
         authorities = Path(certifi.where()).read_text() + self.world.certificates.authority.read_text()
         self._trust.write_text(authorities)
+        self.archive_url = archives.publish(self.world)
 
     def close(self) -> None:
         """Stop."""

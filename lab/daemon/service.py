@@ -126,6 +126,7 @@ class Daemon:
             endpoint=self.cloud.url,
             provider=provider,
             control=self.control.url,
+            archive_url=self.cloud.archive_url,
             variables=dict(self.cloud.environment()),
         )
         self.write_record()

@@ -62,6 +62,8 @@ def properties_of(args: type, objects: dict[str, Any]) -> tuple[dict[str, Any], 
 
 def _expression(hint: Any, objects: dict[str, Any]) -> Any:
     """Translate a type hint; nested objects are added to `objects` by name."""
+    if _several(hint):
+        return "any"
     hint = _plain(hint)
     if hint in _SCALARS:
         return _SCALARS[hint]
@@ -90,6 +92,12 @@ def _plain(hint: Any) -> Any:
         return hint
     options = [o for o in typing.get_args(hint) if o is not type(None) and not _wrapper(o)]
     return _plain(next((o for o in options if not _is_dict_form(o)), options[0]))
+
+
+def _several(hint: Any) -> bool:
+    """Tell whether a value may be one of several object types: which one, only the cloud can tell."""
+    options = typing.get_args(hint) if typing.get_origin(hint) in (typing.Union, types.UnionType) else ()
+    return sum(_types.is_input_type(option) for option in options) > 1
 
 
 def _wrapper(hint: Any) -> bool:

@@ -14,6 +14,8 @@ from lab.pulumi.azure.table import Type, table
 from lab.pulumi.declared import TypeExpression
 
 BAG = "properties"
+IDENTITIES = "userAssignedIdentities"
+"""A list of ids for programs, a map with the ids as keys in documents."""
 
 
 def document(kind: Type, inputs: Properties) -> Properties:
@@ -31,7 +33,7 @@ def document(kind: Type, inputs: Properties) -> Properties:
 def outputs(kind: Type, found: Properties) -> Properties:
     """Return what a program sees of a resource, given its document."""
     flat = dict(found)
-    if kind.inner and isinstance(flat.get(BAG), Mapping):
+    if BAG not in kind.outputs and isinstance(flat.get(BAG), Mapping):
         flat |= flat.pop(BAG)
     renamed = {there: here for here, there in kind.names.items()}
     shown = {renamed.get(name, name): value for name, value in flat.items() if value is not None}
@@ -42,6 +44,9 @@ def outputs(kind: Type, found: Properties) -> Properties:
 def inputs_of(kind: Type, state: Properties, identity: str) -> Properties:
     """Return the inputs that would give a state, as for an import."""
     found = {name: value for name, value in state.items() if name in kind.inputs and name not in {"id", "type"}}
+    who = found.get("identity")
+    if isinstance(who, Mapping) and isinstance(who.get(IDENTITIES), Mapping):
+        found["identity"] = {"type": who.get("type"), IDENTITIES: sorted(who[IDENTITIES])}
     return found | identity_of(kind, identity)
 
 
@@ -64,6 +69,8 @@ def _inward(value: Any, expression: TypeExpression) -> Any:
     declared = table().objects.properties.get(name, {})
     inner = table().inner.get(name, frozenset())
     made = {key: _inward(one, declared.get(key, "any")) for key, one in value.items() if one is not None}
+    if isinstance(made.get(IDENTITIES), list):
+        made[IDENTITIES] = {identity: {} for identity in made[IDENTITIES]}
     bag = {key: one for key, one in made.items() if key in inner}
     outer = {key: one for key, one in made.items() if key not in inner}
     return outer | ({BAG: bag} if bag else {})

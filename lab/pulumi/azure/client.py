@@ -89,11 +89,15 @@ class Arm:
     def get(self, path: str, version: str) -> Properties | None:
         """Return a document; None where there is none. Raises Refused."""
         try:
-            return dict(self._send("GET", self._url(path, version)).json())
+            return self.read(path, version)
         except Refused as error:
             if error.status == httpx.codes.NOT_FOUND:
                 return None
             raise
+
+    def read(self, path: str, version: str) -> Properties:
+        """Return a document. Raises Refused, also where there is none."""
+        return dict(self._send("GET", self._url(path, version)).json())
 
     def put(self, path: str, version: str, body: Properties, seconds: float) -> None:
         """Ask for a resource and wait until the operation is over. Raises Refused, Cancelled, TimeoutError."""

@@ -55,9 +55,7 @@ def function(token: str) -> Function | None:
 def _reader(kind: Type) -> Function:
     def read(arm: Arm, asked: Properties) -> Properties:
         place = paths.filled(kind.path, {**asked, "subscriptionId": arm.account.subscription})
-        found = arm.get(place, kind.api)
-        if found is None:
-            raise LookupError(f"there is no {place}")
+        found = arm.read(place, kind.api)
         return bodies.outputs(kind, found) | {"id": found["id"]}
 
     return read

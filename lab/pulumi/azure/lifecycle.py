@@ -52,7 +52,7 @@ def checked(kind: Type, arm: Arm, olds: Properties, news: Properties, named: Nam
     inputs[NAMED] = own not in inputs
     if own not in inputs:
         inputs[own] = olds[own] if olds.get(NAMED) and olds.get(own) else _made_up(kind, named)
-    if "location" in kind.inputs and kind.module not in paths.NO_PLACE and not inputs.get("location"):
+    if "location" in kind.inputs and not inputs.get("location"):
         place = olds.get("location") or _place(arm, inputs)
         if place:
             inputs["location"] = place

@@ -144,9 +144,6 @@ CHILDREN: Mapping[str, tuple[str, ...]] = {
 }
 """Lists of what can be a resource of its own: a program that does not name the list leaves it as it is."""
 
-NO_PLACE = frozenset({"resources", "authorization"})
-"""Modules whose resources take no location from their group."""
-
 _PARAMETER = re.compile(r"{(\w+)}")
 
 

@@ -54,11 +54,6 @@ class Type:
         return paths.own_name(self.path)
 
     @property
-    def module(self) -> str:
-        """The module of `pulumi_azure_native`."""
-        return self.token.split(":")[1]
-
-    @property
     def default(self) -> bool:
         """Whether its resources are there as soon as their owner is."""
         return self.token in paths.DEFAULTS

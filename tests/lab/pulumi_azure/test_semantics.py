@@ -170,6 +170,27 @@ def test_secrets_and_keys(estate: Estate) -> None:
     assert [key["keyName"] for key in found["keys"]] == ["key1", "key2"]
 
 
+def test_identities_are_a_list_for_programs_and_principals_are_told(estate: Estate) -> None:
+    given = estate.have("managedidentity:UserAssignedIdentity")
+    assert given.state["principalId"] != given.state["clientId"]
+    wanted = estate.wanted("compute:VirtualMachineScaleSet") | {
+        "vmScaleSetName": "known", "sku": {"name": "Standard_D4s_v5", "capacity": 0},
+        "identity": {"type": "UserAssigned", "userAssignedIdentities": [given.id]},
+    }  # fmt: skip
+    live = estate.engine.create(SET, wanted)
+    assert live.state["identity"]["userAssignedIdentities"][given.id]["principalId"] == given.state["principalId"]
+    read = estate.engine.read(SET, live)
+    assert read is not None
+    assert read.inputs == live.inputs
+    imported = estate.engine.read(SET, Live(live.id, {}, {}))
+    assert imported is not None
+    assert imported.inputs["identity"] == wanted["identity"]
+    estate.engine.delete(SET, live)
+    own = {"resourceGroupName": estate.group, "identity": {"type": "SystemAssigned"}}
+    disks = estate.engine.create(kind("compute:DiskEncryptionSet"), own)
+    assert disks.state["identity"]["principalId"]
+
+
 def test_functions(estate: Estate) -> None:
     found = estate.engine.invoke("azure-native:authorization:getClientConfig")
     assert found["subscriptionId"] == estate.world.subscription
@@ -179,6 +200,8 @@ def test_functions(estate: Estate) -> None:
     asked = {"resourceGroupName": estate.group, "virtualNetworkName": "net", "subnetName": "nodes"}
     read = estate.engine.invoke("azure-native:network:getSubnet", **asked)
     assert (read["id"], read["addressPrefix"]) == (subnet.id, "10.20.1.0/24")
+    with pytest.raises(grpc.RpcError, match="ResourceNotFound"):
+        estate.engine.invoke("azure-native:network:getSubnet", **(asked | {"subnetName": "none"}))
     with pytest.raises(grpc.RpcError, match="has no azure-native:network:getUsages"):
         estate.engine.invoke("azure-native:network:getUsages")
 
