@@ -63,7 +63,7 @@ def test_undo_brings_the_old_data_back_and_can_be_undone(bbdc: Bbdc, worlds: Wor
     bbdc("restore", SET.id, "--to", "march", "--yes")
     told = bbdc("restore", "--undo", "--yes", "--json")
     assert told.code == ExitCode.OK, told.err
-    assert events(told)[0]["plan"]["undo"] is True  # type: ignore[index]
+    assert events(told)[0]["plan"]["undo"] is True
     assert worlds.world.wanted == "original"
     assert bbdc("restore", "--undo", "--yes").code == ExitCode.OK
     assert worlds.world.wanted == "march"
@@ -159,7 +159,7 @@ def test_the_question_is_asked(
 def test_a_set_that_must_not_be_restored_is_refused_by_name(
     bbdc: Bbdc, worlds: Worlds, change: dict[str, object], name: str
 ) -> None:
-    worlds.manifests.write(replace(SET, **change))  # type: ignore[arg-type]
+    worlds.manifests.write(replace(SET, **change))
     told = bbdc("restore", SET.id, "--to", "march", "--yes", "--json")
     assert told.code == ExitCode.REFUSED
     assert told.events[-1]["error"]["name"] == name

@@ -81,7 +81,7 @@ def test_a_copy_that_cannot_be_reached_is_not_called_quiet_and_the_same_command_
 def test_what_no_copy_can_be_built_from_is_refused_by_name(
     bbdc: Bbdc, worlds: Worlds, change: dict[str, object], words: tuple[str, ...], rule: str
 ) -> None:
-    worlds.manifests.write(replace(SET, **change))  # type: ignore[arg-type]
+    worlds.manifests.write(replace(SET, **change))
     stage = STAGE if not words else (*STAGE[:3], *words)
     told = bbdc(*stage, "--yes")
     assert (told.code, f"refused by {rule}" in told.err) == (ExitCode.REFUSED, True)

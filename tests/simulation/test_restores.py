@@ -155,3 +155,14 @@ def test_a_group_without_machines_is_restored_too(world, operator):
     world.clock.sleep(60.0)
     assert operator.restore("march").outcome.ending is Ending.RESTORED
     assert world.data["march"].checking is False
+
+
+def test_a_version_that_is_still_to_be_rolled_is_refused_before_anything_is_made(operator, world, monkeypatch):
+    monkeypatch.setattr(operator.at.program, "version", lambda: "7.9.4")
+    found = refusal(operator, world, lambda _: None)
+    assert (found.name, found.detail) == (
+        "no_open_roll",
+        "the stack wants 7.9.4, new nodes get 7.9.0: finish that roll first",
+    )
+    prepared = plan.prospect(operator.at, SET, "march", cluster="sim", prepare_only=True)
+    assert prepared.refused.name == "no_open_roll"

@@ -148,7 +148,7 @@ def test_a_set_from_elsewhere_and_one_that_is_not_complete_are_refused(ground: G
         ({"state": SetState.PENDING}, "set_complete"),
         ({"members": found.members[:1]}, "set_whole"),
     ):
-        ground.manifests.write(replace(found, **change))  # type: ignore[arg-type]  # each of its own field
+        ground.manifests.write(replace(found, **change))
         with pytest.raises(Refused) as refused:
             run(ground, found)
         assert refused.value.name == rule
