@@ -12,10 +12,15 @@ from pathlib import Path
 import pytest
 
 from tests.contracts.aws import aws
+from tests.contracts.azure import azure
 from tests.contracts.sim import rest_bitbucket, sim, sim_bitbucket
 from tests.contracts.subjects import BitbucketSubject, Subject
 
-IMPLEMENTATIONS: Mapping[str, Callable[[Path], AbstractContextManager[Subject]]] = {"aws": aws, "sim": sim}
+IMPLEMENTATIONS: Mapping[str, Callable[[Path], AbstractContextManager[Subject]]] = {
+    "aws": aws,
+    "azure": azure,
+    "sim": sim,
+}
 BITBUCKETS: Mapping[str, Callable[[Path], AbstractContextManager[BitbucketSubject]]] = {
     "rest": rest_bitbucket,
     "sim": sim_bitbucket,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from automation.core.capabilities import AWS, Capabilities
 from automation.ports.bitbucket import Bitbucket, Nodes
 from automation.ports.cloud import Balancer, Group, Host, Metrics
 
@@ -47,6 +48,8 @@ class Subject:
     metrics: Metrics | None
     """None where nothing is measured."""
     hands: Hands
+    capabilities: Capabilities = AWS
+    """What the cloud does by itself."""
 
 
 class BitbucketHands(Protocol):

@@ -1,0 +1,116 @@
+"""The load balancer for Git over SSH: one pool of addresses, and the health of what is in it."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import Any
+
+from automation.adapters.azure import tags
+from automation.adapters.azure.gateway import pool_named
+from automation.adapters.azure.session import Caller
+
+SSH = "ssh"
+"""Name of the pool of nodes; a load balancer with one pool only may call it otherwise."""
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class SshPool:
+    """One reading of the pool."""
+
+    balancer: Json
+    """The load balancer, as Azure Resource Manager has it."""
+    pool: Json
+    """The pool, likewise."""
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Addresses in the pool."""
+        return tuple(str(line["properties"].get("ipAddress")) for line in self._lines)
+
+    @property
+    def drain_seconds(self) -> float:
+        """How long sessions to a removed machine may go on.
+
+        A load balancer ends none of them by itself: it is the tag ``bitbucket-dc:draining-time``, or else the rule's
+        idle time-out, after which a silent flow is forgotten.
+        """
+        said = tags.read(self.balancer).get(tags.DRAINING_TIME, "")
+        if said.isdigit():
+            return float(said)
+        rules = [rule["properties"] for rule in self.balancer["properties"].get("loadBalancingRules") or ()]
+        return 60.0 * max((float(rule.get("idleTimeoutInMinutes") or 4) for rule in rules), default=4.0)
+
+    def without(self, address: str) -> Json:
+        """Return the pool without an address."""
+        return self._with([line for line in self._lines if line["properties"].get("ipAddress") != address])
+
+    def including(self, address: str, network: str | None) -> Json:
+        """Return the pool with an address more, in the virtual network of the others or in this one."""
+        known = next((n for line in self._lines if (n := line["properties"].get("virtualNetwork"))), None)
+        place = known or ({"id": network} if network else None)
+        inner = {"ipAddress": address} | ({"virtualNetwork": place} if place else {})
+        return self._with([*self._lines, {"name": f"node-{address.replace('.', '-')}", "properties": inner}])
+
+    @property
+    def _lines(self) -> list[Json]:
+        found: list[Json] = self.pool["properties"].get("loadBalancerBackendAddresses") or []
+        return found
+
+    def _with(self, lines: list[Json]) -> Json:
+        document = copy.deepcopy(self.pool)
+        document["properties"]["loadBalancerBackendAddresses"] = copy.deepcopy(lines)
+        return document
+
+
+def read(caller: Caller, balancer: Json) -> SshPool:
+    """Read the pool of a load balancer."""
+    name = str(balancer["name"])
+    chosen = pool_named(SSH, balancer["properties"].get("backendAddressPools") or [], name)
+    pool = caller.call("network", "load_balancer_backend_address_pools.get", caller.group, name, chosen["name"])
+    return SshPool(balancer, pool)
+
+
+def write(caller: Caller, pool: SshPool, document: Json) -> None:
+    """Write the pool, and wait until that has happened.
+
+    Raises:
+        Conflict: somebody else changed it since it was read.
+    """
+    operation = "load_balancer_backend_address_pools.begin_create_or_update"
+    etag = pool.pool.get("etag")
+    caller.finish(
+        "network",
+        operation,
+        caller.group,
+        str(pool.balancer["name"]),
+        str(pool.pool["name"]),
+        document,
+        **({"headers": {"If-Match": etag}} if etag else {}),
+    )
+
+
+def health(caller: Caller, pool: SshPool) -> dict[str, bool]:
+    """Return address -> whether the probe of the pool's rule succeeds."""
+    wanted = str(pool.pool["id"]).lower()
+    found: dict[str, bool] = {}
+    for rule in pool.balancer["properties"].get("loadBalancingRules") or ():
+        if wanted not in _pools_of(rule["properties"]):
+            continue
+        answer = caller.finish(
+            "network",
+            "load_balancer_load_balancing_rules.begin_health",
+            caller.group,
+            str(pool.balancer["name"]),
+            str(rule["name"]),
+        )
+        for line in answer.get("loadBalancerBackendAddresses") or ():
+            found[str(line.get("ipAddress"))] = str(line.get("state")).lower() == "up"
+    return found
+
+
+def _pools_of(rule: Json) -> set[str]:
+    several = rule.get("backendAddressPools") or []
+    return {str(one.get("id", "")).lower() for one in (*several, rule.get("backendAddressPool") or {})}
