@@ -61,8 +61,9 @@ class AzureHands:
 
     def record_cpu(self, instance: str, percent: float) -> None:
         """Put a figure into Azure Monitor."""
+        machine = self._found(instance).machine
         with self.world.lock:
-            self.world.figures.cpu(self._found(instance).machine, percent)
+            self.world.figures.cpu(machine, percent)
 
     def stops(self, instance: str) -> int:
         """Count the stop commands that reached the machine."""
