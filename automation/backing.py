@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from automation.adapters.aws import by_hand
+from automation.adapters.azure import by_hand as azure_by_hand
 from automation.adapters.logs import Redactor
 from automation.adapters.runs.holder import BACKUP, Holder, hold, holder
 from automation.adapters.signals import Wishes, to_standard_error
@@ -201,7 +202,8 @@ class Backing:
             Refused: the file exists, or cannot be written.
         """
         found = self.show(set_id)
-        text = json.dumps(by_hand.document(found), indent=2) + "\n"
+        document = azure_by_hand.document(found) if azure_by_hand.is_ours(found) else by_hand.document(found)
+        text = json.dumps(document, indent=2) + "\n"
         try:
             with os.fdopen(os.open(to, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
                 file.write(text)

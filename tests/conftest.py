@@ -10,6 +10,7 @@ from botocore.loaders import JSONFileLoader
 ROOT = Path(__file__).parent
 SERVERS = (
     "adapters/aws",
+    "adapters/azure",
     "contracts",
     "lab/aws",
     "lab/azure",

@@ -6,27 +6,14 @@ command, which Systems Manager keeps in the account for 30 days: it is worth not
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
-
 from automation.adapters.aws.discovery import Estate
 from automation.adapters.aws.session import Caller
+from automation.adapters.host.unlock_lines import Told, read, script
 from automation.adapters.logs import Redactor
 from automation.ports.errors import NotFound
 from automation.ports.shell import Shell
 
-LOG = "log/atlassian-bitbucket.log"
-PHRASE = "may be unlocked with token"
-NEWEST = 20
-"""Lines read of each node; the newest lock is among the last of them."""
 _TIMEOUT = 60.0
-_LINE = re.compile(rf"^(?P<when>[\d-]+ [\d:,.]+)?.*{PHRASE}:?\s*(?P<token>[^\s\"'<>]+?)\.?\s*$", re.IGNORECASE)
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class _Told:
-    when: str
-    token: str
 
 
 class AwsNodeLogs:
@@ -50,16 +37,12 @@ class AwsNodeLogs:
         told = sorted({line for node in nodes for line in self._ask(str(node))}, reverse=True)
         return tuple(dict.fromkeys(one.token for one in told))
 
-    def _ask(self, node: str) -> tuple[_Told, ...]:
-        file = f'"${{BBDC_ROOT:-}}{self._home}/{LOG}"'
-        script = f"if [ -r {file} ]; then grep -i '{PHRASE}' {file} | tail -n {NEWEST}; fi"
+    def _ask(self, node: str) -> tuple[Told, ...]:
         try:
-            output = self._shell.run(node, script, timeout=_TIMEOUT).output
+            output = self._shell.run(node, script(self._home), timeout=_TIMEOUT).output
         except NotFound:  # gone meanwhile, or without an agent: the others have heard of the lock as well
             return ()
-        found = tuple(
-            _Told(line["when"] or "", line["token"]) for line in map(_LINE.match, output.splitlines()) if line
-        )
+        found = read(output)
         for one in found:
             self._redactor.add(one.token)
         return found

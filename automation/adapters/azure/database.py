@@ -19,6 +19,7 @@ from automation.adapters.azure.answered import Answered
 from automation.adapters.azure.containers import Blobs
 from automation.adapters.azure.database_shapes import BURSTABLE, Log, log_of
 from automation.adapters.azure.ids import fitting, name_of, plain
+from automation.adapters.azure.model import model_of
 from automation.adapters.azure.points import Point, Points
 from automation.adapters.azure.session import Caller
 from automation.adapters.azure.snapshots import refuse_other
@@ -150,9 +151,18 @@ class AzureDatabase:
                 raw_response_hook=heard,
             )
         except (Conflict, Refused, Unexpected) as refused:
-            point = replace(point, backup="", note=refused.message)
-            self._points.change(point)
+            if not self._has(point):  # a first try whose answer was lost may have made it
+                point = replace(point, backup="", note=refused.message)
+                self._points.change(point)
         return point, heard.time()
+
+    def _has(self, point: Point) -> bool:
+        server = name_of(point.server)
+        try:
+            self._caller.call("postgres", f"{_BACKUPS}.get", self._caller.group, server, point.backup)
+        except NotFound:
+            return False
+        return True
 
     def _drop(self, point: Point) -> None:
         try:
@@ -191,18 +201,17 @@ class AzureDatabase:
         return log_of(server, backups, now, self._lag)
 
     def _active(self, found: list[Json]) -> Json:
-        """Return the server of the generation that the nodes' scale set says is active, where there are several."""
+        """Return the server that the nodes' start-up script names, where there are several generations."""
         if len(found) == 1:
             return found[0]
-        sets = self._caller.pages("compute", "virtual_machine_scale_sets.list", self._caller.group)
-        active = {database_shapes.generation_of(one) for one in sets if tags.is_of(one, self._cluster, tags.NODE)}
-        mine = [one for one in found if database_shapes.generation_of(one) in active]
-        if len(mine) == 1:
-            return mine[0]
+        used = model_of(self._caller, self._cluster).database_host
+        active = [one for one in found if used and database_shapes.host(one) == used]
+        if len(active) == 1:
+            return active[0]
         names = ", ".join(sorted(name_of(plain(one["id"])) for one in found))
         raise Unexpected(
-            f"several databases carry {tags.CLUSTER}={self._cluster}: {names}; the nodes' scale set is of none of them",
-            hint=f"let {tags.GENERATION} on the scale set name one of them, or remove {tags.CLUSTER} from the others",
+            f"several databases carry {tags.CLUSTER}={self._cluster}: {names}; the nodes use {used or 'none of them'}",
+            hint="let DATABASE_HOST in the nodes' start-up script name one of them, or remove the tag from the others",
         )
 
 

@@ -131,6 +131,6 @@ def _broken(point: Point, log: Log | None) -> str:
     return ""
 
 
-def generation_of(found: Mapping[str, Any]) -> str:
-    """Return the generation of data that a resource says it belongs to."""
-    return tags.read(found).get(tags.GENERATION, "")
+def host(server: Mapping[str, Any]) -> str:
+    """Return the name that clients connect to."""
+    return str((server.get("properties") or {}).get("fullyQualifiedDomainName") or "")
