@@ -21,6 +21,15 @@ MEMBER_TAG = "bitbucket-dc:member"
 """Carried by nodes only. Hazelcast finds its members by one tag; with CLUSTER_TAG it would also knock at the file
 server, whose firewall drops port 5701, and every join would wait for that time-out."""
 
+REPLACING_TAG = "bitbucket-dc:replacing"
+"""On Azure's scale set: nodes that the automation is renewing. Written by the automation, kept by the program."""
+DRAINING_TAG = "bitbucket-dc:draining"
+"""On Azure's application gateway: nodes that the automation has taken out. Written and kept likewise."""
+DRAINING_TIME_TAG = "bitbucket-dc:draining-time"
+"""On Azure's load balancer: seconds for which SSH sessions may go on after their node was taken out."""
+ARCHIVE_TAG = "bitbucket-dc:archive-url"
+"""On Azure's scale set: where nodes fetch Bitbucket from, with ``{version}``."""
+
 NODE_ROLE = "node"
 FILE_SERVER_ROLE = "file-server"
 

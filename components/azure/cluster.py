@@ -12,6 +12,7 @@ from components.azure.database import DATABASE_NAME, DATABASE_USER, AzureDatabas
 from components.azure.encryption import AzureEncryption
 from components.azure.firewall import AzureFirewall
 from components.azure.identity import READER, SECRETS_USER, AzureIdentity
+from components.azure.live import Facts, Names, facts
 from components.azure.load_balancer import AzureLoadBalancer
 from components.azure.network import AzureNetwork
 from components.azure.nodes import AzureNodes
@@ -79,6 +80,9 @@ class AzureBitbucketCluster(pulumi.ComponentResource):
         self._name, self._spec = name, ClusterSpec.read(name, args, AZURE)
         self._inside = pulumi.ResourceOptions(parent=self)
         self._where = place(name, self._spec.estate, self._spec.resource_group, self)
+        cluster = self._spec.estate.cluster
+        self._names = Names(f"{cluster}-gateway", f"{cluster}-ssh", f"{cluster}-nodes")
+        self._live: pulumi.Output[Facts] = pulumi.Output.from_input(self._read())
         self._build_ground()
         self._build_data()
         self._build_nodes()
@@ -94,6 +98,9 @@ class AzureBitbucketCluster(pulumi.ComponentResource):
         )
         self._name_outputs()
         self.register_outputs(self.exports())
+
+    async def _read(self) -> Facts:
+        return await facts(self._where, self._names, self)
 
     def _build_ground(self) -> None:
         """Vault and key, firewall, network, ways in."""
@@ -111,7 +118,14 @@ class AzureBitbucketCluster(pulumi.ComponentResource):
             f"{name}-network", spec.network, estate, where, groups=self.firewall.groups, opts=self._inside
         )
         self.load_balancer = AzureLoadBalancer(
-            f"{name}-load-balancer", spec.front, estate, where, network=self.network, opts=self._inside
+            f"{name}-load-balancer",
+            spec.front,
+            estate,
+            where,
+            network=self.network,
+            names=self._names,
+            live=self._live,
+            opts=self._inside,
         )
 
     def _build_data(self) -> None:
@@ -173,7 +187,9 @@ class AzureBitbucketCluster(pulumi.ComponentResource):
             encryption=self.encryption,
             secrets=self.secrets,
             identity_id=identity.identity_id,
-            version=spec.bitbucket.version,
+            bitbucket=spec.bitbucket,
+            physical=self._names.scale_set,
+            live=self._live,
             user_data=self._user_data(identity.client_id),
             after=[self.network, self.firewall, self.load_balancer, self.shared_home, self.secrets, identity],
             opts=self._inside,

@@ -6,26 +6,86 @@ them again: addresses of nodes that are gone, or a capacity that ends a node. So
 """
 
 import re
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import pulumi
 from pulumi.runtime import invoke_async
 
 from components.azure.place import Place
+from components.naming import DRAINING_TAG, REPLACING_TAG
 
+POOL_HTTP, POOL_SSH = "http", "ssh"
+"""Names of the pools, by which the automation knows them."""
 MISSING = re.compile(r"NotFound|\b404\b")
 """What Azure's answer contains when the resource, or its group, is not there yet."""
+GATEWAY = ("azure-native:network:getApplicationGateway", "applicationGatewayName")
+BALANCER = ("azure-native:network:getLoadBalancer", "loadBalancerName")
+SCALE_SET = ("azure-native:compute:getVirtualMachineScaleSet", "vmScaleSetName")
+
+Json = Mapping[str, Any]
 
 
-async def _ask(token: str, arguments: Mapping[str, str], parent: pulumi.Resource) -> Mapping[str, Any]:
-    """Return a resource as it is; empty when there is none.
+@dataclass(frozen=True, slots=True)
+class Names:
+    """Names of what the automation changes."""
+
+    gateway: str
+    balancer: str
+    scale_set: str
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is there now; the beginning is an estate that is not there yet."""
+
+    nodes: int = 0
+    http: Sequence[Mapping[str, Any]] = ()
+    """Members of the gateway's pool, as inputs."""
+    ssh: Sequence[Mapping[str, Any]] = ()
+    """Members of the load balancer's pool, as inputs."""
+    gateway_tags: Mapping[str, str] = field(default_factory=dict)
+    scale_set_tags: Mapping[str, str] = field(default_factory=dict)
+
+    def capacity(self, planned: int) -> int:
+        """Return how many nodes the scale set shall have: those that are there, and never fewer than planned.
+
+        More nodes arrive when ``planned`` grows; a roll's surge node stays; fewer come about by the automation only,
+        which drains a node before it ends it.
+        """
+        return max(planned, self.nodes)
+
+
+async def facts(where: Place, names: Names, parent: pulumi.Resource) -> Facts:
+    """Read what the automation has changed.
 
     Raises:
         Exception: the cloud did not say; whoever guesses then takes nodes out of service.
     """
+    gateway = await _ask(GATEWAY, names.gateway, where, parent)
+    balancer = await _ask(BALANCER, names.balancer, where, parent)
+    scale_set = await _ask(SCALE_SET, names.scale_set, where, parent)
+    nodes = int((scale_set.get("sku") or {}).get("capacity") or 0)
+    addresses = _pool(gateway, POOL_HTTP).get("backendAddresses") or []
+    http = sorted(str(line["ipAddress"]) for line in addresses if line.get("ipAddress"))
+    ssh = _pool(balancer, POOL_SSH).get("loadBalancerBackendAddresses") or []
+    return Facts(
+        nodes,
+        [{"ip_address": address} for address in http],
+        sorted((_address(line) for line in ssh if line.get("ipAddress")), key=lambda line: str(line["ip_address"])),
+        # Only while a node is out of service: afterwards the note means nothing, and a gateway takes minutes to update.
+        _kept(gateway, DRAINING_TAG) if len(http) < nodes else {},
+        _kept(scale_set, REPLACING_TAG),
+    )
+
+
+async def _ask(what: tuple[str, str], name: str, where: Place, parent: pulumi.Resource) -> Json:
+    """Return a resource as it is; empty when there is none."""
+    token, key = what
+    asking = pulumi.InvokeOptions(parent=parent)
     try:
-        found = await invoke_async(token, dict(arguments), pulumi.InvokeOptions(parent=parent))
+        found: Json | None = await invoke_async(token, {"resourceGroupName": where.name, key: name}, asking)
     except Exception as failure:
         # The engine's own type is plain Exception: the text is all there is.
         if MISSING.search(str(failure)):
@@ -34,57 +94,19 @@ async def _ask(token: str, arguments: Mapping[str, str], parent: pulumi.Resource
     return found or {}
 
 
-def capacity(where: Place, scale_set: str, planned: int, parent: pulumi.Resource) -> pulumi.Output[int]:
-    """Return how many nodes a scale set shall have: those that are there, and never fewer than planned.
-
-    More nodes arrive when ``planned`` grows; a roll's surge node stays; fewer come about by the automation only, which
-    drains a node before it ends it.
-    """
-
-    async def read() -> int:
-        arguments = {"resourceGroupName": where.name, "vmScaleSetName": scale_set}
-        found = await _ask("azure-native:compute:getVirtualMachineScaleSet", arguments, parent)
-        return max(planned, int((found.get("sku") or {}).get("capacity") or 0))
-
-    return _output(read())
+def _kept(found: Json, tag: str) -> dict[str, str]:
+    tags = found.get("tags") or {}
+    return {tag: str(tags[tag])} if tags.get(tag) else {}
 
 
-def gateway_addresses(where: Place, gateway: str, pool: str, parent: pulumi.Resource) -> pulumi.Output[Any]:
-    """Return who stands in a pool of an application gateway, as inputs of the pool."""
-
-    async def read() -> list[dict[str, str]]:
-        arguments = {"resourceGroupName": where.name, "applicationGatewayName": gateway}
-        found = await _ask("azure-native:network:getApplicationGateway", arguments, parent)
-        known = _pool(found, pool).get("backendAddresses") or []
-        return [{"ip_address": str(line["ipAddress"])} for line in known if line.get("ipAddress")]
-
-    return _output(read())
-
-
-def balancer_addresses(where: Place, balancer: str, pool: str, parent: pulumi.Resource) -> pulumi.Output[Any]:
-    """Return who stands in a pool of a load balancer, as inputs of the pool."""
-
-    async def read() -> list[dict[str, Any]]:
-        arguments = {"resourceGroupName": where.name, "loadBalancerName": balancer}
-        found = await _ask("azure-native:network:getLoadBalancer", arguments, parent)
-        known = _pool(found, pool).get("loadBalancerBackendAddresses") or []
-        return [_address(line) for line in known if line.get("ipAddress")]
-
-    return _output(read())
-
-
-def _pool(found: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    pools: Sequence[Mapping[str, Any]] = found.get("backendAddressPools") or []
+def _pool(found: Json, name: str) -> Json:
+    pools: Sequence[Json] = found.get("backendAddressPools") or []
     return next((pool for pool in pools if pool.get("name") == name), {})
 
 
-def _address(line: Mapping[str, Any]) -> dict[str, Any]:
+def _address(line: Json) -> dict[str, Any]:
     """Return one address with what says where it is: a network, or a subnet of one."""
     kept = {"name": line.get("name"), "ip_address": line["ipAddress"], "admin_state": line.get("adminState")}
     places = {"virtual_network": line.get("virtualNetwork"), "subnet": line.get("subnet")}
     kept |= {name: {"id": place["id"]} for name, place in places.items() if place}
     return {name: value for name, value in kept.items() if value is not None}
-
-
-def _output(value: Awaitable[Any]) -> pulumi.Output[Any]:
-    return pulumi.Output.from_input(value)

@@ -7,16 +7,14 @@ import pulumi
 from pulumi_azure_native import network as azure
 
 from components.azure.gateway import Gateway
-from components.azure.live import balancer_addresses, gateway_addresses
+from components.azure.live import POOL_HTTP, POOL_SSH, Facts, Names
 from components.azure.network import AzureNetwork, public_address
 from components.azure.place import Place, unique
 from components.flows import HTTP, SSH
-from components.naming import Estate
+from components.naming import DRAINING_TIME_TAG, Estate
 from components.spec import FrontSpec
 from components.tokens import type_token
 
-POOL_HTTP, POOL_SSH = "http", "ssh"
-"""Names of the pools, by which the automation knows them."""
 IDLE_MINUTES = 60
 """A large clone or push can be silent for long while the server works."""
 UNHEALTHY_AFTER, LEAST_INTERVAL = 2, 5
@@ -45,12 +43,14 @@ class AzureLoadBalancer(pulumi.ComponentResource):
         where: Place,
         *,
         network: AzureNetwork,
+        names: Names,
+        live: pulumi.Output[Facts],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(type_token("AzureLoadBalancer"), name, {}, opts)
         self._name, self._spec, self._estate, self._where, self._network = name, spec, estate, where, network
         self._inside = pulumi.ResourceOptions(parent=self)
-        self._names = {kind: f"{estate.cluster}-{kind}" for kind in ("gateway", "ssh")}
+        self._names, self._live = names, live
         self._labels = {
             kind: pulumi.Output.concat(unique(where, estate.cluster, LABEL_LIMIT), f"-{kind}")
             for kind in ("http", "ssh")
@@ -87,7 +87,7 @@ class AzureLoadBalancer(pulumi.ComponentResource):
         )
 
     def _gateway(self) -> azure.ApplicationGateway:
-        child, spec, where, name = f"{self._name}-gateway", self._spec, self._where, self._names["gateway"]
+        child, spec, where, name = f"{self._name}-gateway", self._spec, self._where, self._names.gateway
         parts = Gateway(
             spec,
             where,
@@ -96,7 +96,7 @@ class AzureLoadBalancer(pulumi.ComponentResource):
             subnet_id=self._network.subnet_ids["gateway"],
             private_address=self._private("http") if spec.internal else None,
             pool=POOL_HTTP,
-            members=gateway_addresses(where, name, POOL_HTTP, self),
+            members=self._live.apply(lambda known: known.http),
         )
         return azure.ApplicationGateway(
             child,
@@ -104,7 +104,8 @@ class AzureLoadBalancer(pulumi.ComponentResource):
             resource_group_name=where.group,
             location=where.location,
             zones=list(self._network.zones),
-            tags=self._estate.tagged(child),
+            # Beside the pools: what the automation has noted of nodes that it took out.
+            tags=self._live.apply(lambda known: self._estate.tagged(child, **known.gateway_tags)),
             firewall_policy=self._firewall_policy(),
             **parts.inputs(),
             opts=pulumi.ResourceOptions(parent=self, custom_timeouts=pulumi.CustomTimeouts(create="60m", update="60m")),
@@ -128,10 +129,10 @@ class AzureLoadBalancer(pulumi.ComponentResource):
         return {"id": policy.id}
 
     def _balancer(self) -> azure.LoadBalancer:
-        child, spec, where, name = f"{self._name}-ssh", self._spec, self._where, self._names["ssh"]
+        child, spec, where, name = f"{self._name}-ssh", self._spec, self._where, self._names.balancer
         pool = {
             "name": POOL_SSH,
-            "load_balancer_backend_addresses": balancer_addresses(where, name, POOL_SSH, self),
+            "load_balancer_backend_addresses": self._live.apply(lambda known: known.ssh),
             "drain_period_in_seconds": spec.ssh_deregistration_delay,
         }
         return azure.LoadBalancer(
@@ -154,7 +155,7 @@ class AzureLoadBalancer(pulumi.ComponentResource):
                 }
             ],
             load_balancing_rules=[self._rule(name)],
-            tags=self._estate.tagged(child),
+            tags=self._estate.tagged(child, **{DRAINING_TIME_TAG: str(spec.ssh_deregistration_delay)}),
             opts=self._inside,
         )
 

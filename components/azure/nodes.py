@@ -7,14 +7,14 @@ import pulumi
 from pulumi_azure_native import compute
 
 from components.azure.encryption import AzureEncryption
-from components.azure.live import capacity
+from components.azure.live import Facts
 from components.azure.machines import administrator, image, system_disk
 from components.azure.network import AzureNetwork
 from components.azure.place import Place
 from components.azure.secrets import AzureSecrets
 from components.flows import HAZELCAST
-from components.naming import MEMBER_TAG, NODE_ROLE, ROLE_TAG, VERSION_TAG, Estate
-from components.spec import MachineSpec
+from components.naming import ARCHIVE_TAG, MEMBER_TAG, NODE_ROLE, ROLE_TAG, VERSION_TAG, Estate
+from components.spec import BitbucketSpec, MachineSpec
 from components.tokens import type_token
 
 
@@ -37,13 +37,16 @@ class AzureNodes(pulumi.ComponentResource):
         encryption: AzureEncryption,
         secrets: AzureSecrets,
         identity_id: pulumi.Input[str],
-        version: pulumi.Input[str],
+        bitbucket: BitbucketSpec,
         user_data: pulumi.Input[str],
+        physical: str,
+        live: pulumi.Output[Facts],
         after: Sequence[pulumi.Resource],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(type_token("AzureNodes"), name, {}, opts)
         self._name, self._spec, self._estate, self._where = name, spec, estate, where
+        self._bitbucket, self._live = bitbucket, live
         profile = {
             "storage_profile": {
                 # Newest image at each run: a rolled node is a patched node. Pin it with imageId.
@@ -52,13 +55,14 @@ class AzureNodes(pulumi.ComponentResource):
             },
             "os_profile": {
                 "computer_name_prefix": f"{estate.cluster}-",
-                "custom_data": user_data,
                 **administrator(spec, secrets),
             },
+            # Not custom data, which Azure shows to nobody: the automation reads the version there, and writes it.
+            "user_data": user_data,
             "network_profile": {"network_interface_configurations": [self._card(network)]},
             "diagnostics_profile": {"boot_diagnostics": {"enabled": True}},
         }
-        self.group = self._scale_set(profile, network, identity_id, version, after)
+        self.group = self._scale_set(physical, profile, network, identity_id, after)
         self.group_name, self.launch_template_id = self.group.name, self.group.id
         self.register_outputs({"groupName": self.group_name, "launchTemplateId": self.launch_template_id})
 
@@ -69,10 +73,10 @@ class AzureNodes(pulumi.ComponentResource):
 
     def _scale_set(
         self,
+        physical: str,
         profile: dict[str, Any],
         network: AzureNetwork,
         identity_id: pulumi.Input[str],
-        version: pulumi.Input[str],
         after: Sequence[pulumi.Resource],
     ) -> compute.VirtualMachineScaleSet:
         """The set keeps its model and its number; whether a node takes the model over is decided node by node.
@@ -80,7 +84,7 @@ class AzureNodes(pulumi.ComponentResource):
         With an automatic upgrade policy every change of the model would reach all nodes together, and automatic
         repairs would end a node that is in maintenance.
         """
-        spec, estate, where, physical = self._spec, self._estate, self._where, f"{self._estate.cluster}-nodes"
+        spec, where = self._spec, self._where
         return compute.VirtualMachineScaleSet(
             f"{self._name}-group",
             vm_scale_set_name=physical,
@@ -89,7 +93,7 @@ class AzureNodes(pulumi.ComponentResource):
             sku={
                 "name": spec.instance_type,
                 "tier": "Standard",
-                "capacity": capacity(where, physical, spec.count, self),
+                "capacity": self._live.apply(lambda known: known.capacity(spec.count)),
             },
             orchestration_mode="Uniform",
             upgrade_policy={"mode": "Manual"},
@@ -100,8 +104,7 @@ class AzureNodes(pulumi.ComponentResource):
             zone_balance=False,
             identity={"type": "UserAssigned", "user_assigned_identities": [identity_id]},
             virtual_machine_profile=profile,
-            # What a set is tagged with, its nodes are tagged with. Hazelcast wants the port as the tag's value.
-            tags=estate.tagged(physical, **{ROLE_TAG: NODE_ROLE, VERSION_TAG: version, MEMBER_TAG: str(HAZELCAST)}),
+            tags=self._live.apply(lambda known: self._tags(physical, known)),
             opts=pulumi.ResourceOptions(
                 parent=self,
                 # What a booting node needs and names nowhere; and when all goes, the nodes go first.
@@ -109,3 +112,13 @@ class AzureNodes(pulumi.ComponentResource):
                 custom_timeouts=pulumi.CustomTimeouts(create="60m", update="60m", delete="60m"),
             ),
         )
+
+    def _tags(self, physical: str, known: Facts) -> dict[str, pulumi.Input[str]]:
+        """What a set is tagged with, its nodes are tagged with. Hazelcast wants the port as the tag's value."""
+        own = {
+            ROLE_TAG: NODE_ROLE,
+            VERSION_TAG: self._bitbucket.version,
+            MEMBER_TAG: str(HAZELCAST),
+            ARCHIVE_TAG: self._bitbucket.archive_url,
+        }
+        return self._estate.tagged(physical, **own, **known.scale_set_tags)

@@ -1,4 +1,4 @@
-"""The estate's secrets, in the key vault: machines fetch them at boot, and custom data never carries them.
+"""The estate's secrets, in the key vault: machines fetch them at boot, and user data never carries them.
 
 The vault shows no value to whoever declares it, so a generated one is kept in Pulumi's state, encrypted, by a stash:
 whatever is generated in a later run, the first value stays, and database and vault always get the same one.

@@ -145,16 +145,16 @@ class AzureSharedHome(pulumi.ComponentResource):
             },
             os_profile={
                 "computer_name": physical,
-                "custom_data": self._user_data(),
                 **administrator(spec.machines, self._secrets),
             },
+            user_data=self._user_data(),
             diagnostics_profile={"boot_diagnostics": {"enabled": True}},
             tags=estate.tagged(physical, **{ROLE_TAG: FILE_SERVER_ROLE}),
             opts=pulumi.ResourceOptions(
                 parent=self,
                 # A newer image or script would replace the one machine that every node depends on. Do it on purpose:
                 # `pulumi up --replace URN`, in a window of its own.
-                ignore_changes=["storageProfile.imageReference", "osProfile.customData"],
+                ignore_changes=["storageProfile.imageReference", "userData"],
                 # A file system in use is not torn away: for other data there is another machine, which mounts it at
                 # its boot.
                 replace_on_changes=["storageProfile.dataDisks[*].managedDisk.id"],

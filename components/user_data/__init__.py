@@ -7,8 +7,8 @@ import base64
 from collections.abc import Mapping
 from pathlib import Path
 
-LIMITS = {"aws": 16384, "azure": 65535}
-"""Bytes of user data (Azure calls it custom data) that a cloud accepts, before its encoding."""
+LIMITS = {"aws": 16384, "azure": 49152}
+"""Bytes of user data that a cloud accepts, before its encoding."""
 
 _HERE = Path(__file__).parent
 JAVA_BY_MAJOR = {7: 11, 8: 11, 9: 17}

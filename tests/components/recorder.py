@@ -102,7 +102,7 @@ class Recorded:
 
     def user_data(self) -> str:
         if sets := self.of("VirtualMachineScaleSet"):
-            return base64.b64decode(sets[0].inputs["virtualMachineProfile"]["osProfile"]["customData"]).decode()
+            return base64.b64decode(sets[0].inputs["virtualMachineProfile"]["userData"]).decode()
         return base64.b64decode(self.one("LaunchTemplate").inputs["userData"]).decode()
 
 

@@ -7,6 +7,7 @@ import hashlib
 import io
 import os
 import subprocess
+import sys
 import tarfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,8 @@ from components.user_data import source
 
 INSTANCE = "i-0123456789abcdef0"
 ARCHIVE_BASE = "https://archive.example/bitbucket-{version}.tar.gz"
+VAULT, TOKEN = "https://bitbucket.vault.azure.net", "m4chine-t0ken"
+"""On Azure: where the secrets are, and what the machine is known by."""
 SECRET_VALUES = {
     "arn:secret:database": "d4t4base-S3cret",
     "arn:secret:hazelcast": "h4zelcast-S3cret",
@@ -71,8 +74,6 @@ OWN_VALUES = {
         "AWS_REGION": "eu-west-1",
         "NODE_ROLE_NAME": "node-role",
         "JAVA_PACKAGE": "java-11-amazon-corretto-headless",
-        "DATABASE_SECRET": "arn:secret:database",
-        "HAZELCAST_SECRET": "arn:secret:hazelcast",
     },
     "azure": {
         "IDENTITY_CLIENT_ID": "0000-client",
@@ -80,8 +81,6 @@ OWN_VALUES = {
         "RESOURCE_GROUP": "bitbucket-group",
         "STORAGE_DOMAIN": "core.windows.net",
         "JAVA_PACKAGE": "java-11-openjdk-headless",
-        "DATABASE_SECRET": "https://bitbucket.vault.azure.net/secrets/database",
-        "HAZELCAST_SECRET": "https://bitbucket.vault.azure.net/secrets/hazelcast",
     },
 }
 """What is particular to a cloud among the values of a node's script."""
@@ -122,6 +121,8 @@ class Sandbox:
             fake = self.fakes / "bin" / name
             fake.write_text(RECORDER + BODIES.get(name, ""))
             fake.chmod(0o755)
+        # This interpreter itself: whoever chooses between several first takes longer than a whole script.
+        (self.fakes / "bin/python3").symlink_to(Path(sys.executable).resolve())
         self.values = {**node_values("7.9.0", self.cloud), **self.values}
 
     def answer(self, name: str, text: str) -> None:
@@ -135,10 +136,16 @@ class Sandbox:
 
     def run(self, script: str = "node", **changes: str) -> subprocess.CompletedProcess[str]:
         """Run a start-up script as the cloud would: the whole rendered text."""
-        text = source(self.cloud, script, {**self.values, **changes})
+        text = source(self.cloud, script, self._addressed({**self.values, **changes}))
         file = self.path / f"{script}.sh"
         file.write_text(text)
         return self._bash(file)
+
+    def _addressed(self, values: dict[str, str]) -> dict[str, str]:
+        """Return the values with names of secrets as the cloud has them."""
+        if self.cloud == "aws":
+            return values
+        return {key: value.replace("arn:secret:", f"{VAULT}/secrets/") for key, value in values.items()}
 
     def boot(self, program: str, *, fails: bool = False) -> subprocess.CompletedProcess[str]:
         """Run a program that a start-up script has installed, as a later boot does."""
@@ -155,6 +162,7 @@ class Sandbox:
             "BBDC_LOCK_BEAT": "0.2",
             "BBDC_LOCK_TRIES": "30",
             "BBDC_START_TRIES": "5",
+            "BBDC_SECRET_TRIES": "2",
         }
         return subprocess.run(
             ["bash", str(file)], env=environment, capture_output=True, text=True, timeout=60, check=False
@@ -209,6 +217,8 @@ def node_values(version: str, cloud: str = "aws") -> dict[str, str]:
         "DATABASE_PORT": "5432",
         "DATABASE_NAME": "bitbucket",
         "DATABASE_USER": "bitbucket",
+        "DATABASE_SECRET": "arn:secret:database",
+        "HAZELCAST_SECRET": "arn:secret:hazelcast",
         "SEARCH_URL": "",
         "SEARCH_USER": "",
         "SEARCH_REGION": "",

@@ -140,6 +140,18 @@ def test_the_older_form_of_the_disks_name_is_found_too(installed):
     assert installed.calls("mount")[0][-2] == str(device)
 
 
+@pytest.mark.parametrize("link", ["scsi1/lun0", "data/by-lun/0"])
+def test_on_azure_the_disk_is_found_by_its_number(tmp_path, link):
+    server = Sandbox(tmp_path, cloud="azure")
+    server.values = {**VALUES, "DATA_DEVICE": "/dev/disk/azure/scsi1/lun0"}
+    device = server.root / "dev/disk/azure" / link
+    device.parent.mkdir(parents=True)
+    device.touch()
+    server.succeed("file_server")
+    assert [call[-2] for call in server.calls("mount")] == [str(device)]
+    assert ["disable", "--now", "firewalld"] in server.calls("systemctl")
+
+
 def test_the_next_boot_waits_for_its_volume_and_mounts_nothing_without_it(installed):
     done = installed.boot(PROGRAM, fails=True)
     assert "wait for a volume at /dev/sdf: given up" in done.stderr

@@ -8,14 +8,16 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.components.sandbox import INSTANCE, SECRET_VALUES, Sandbox, version_values
+from tests.components.sandbox import INSTANCE, SECRET_VALUES, TOKEN, VAULT, Sandbox, version_values
 
+EITHER = pytest.mark.parametrize("machine", ["aws", "azure"], indirect=True)
+"""For what asks the cloud for something; everything else is one script for both."""
 UNIT = "etc/systemd/system/bitbucket.service"
 
 
 @pytest.fixture
-def machine(tmp_path):
-    sandbox = Sandbox(tmp_path)
+def machine(tmp_path, request):
+    sandbox = Sandbox(tmp_path, cloud=getattr(request, "param", "aws"))
     sandbox.serve("7.9.0")
     return sandbox
 
@@ -24,6 +26,7 @@ def current(machine):
     return str((machine.install / "current").readlink())
 
 
+@EITHER
 def test_a_first_boot_installs_and_starts_bitbucket(machine):
     machine.succeed()
     assert (machine.install / "7.9.0/bin/start-bitbucket.sh").read_text() == "genuine 7.9.0\n"
@@ -94,12 +97,17 @@ def test_an_archive_that_is_no_bitbucket_is_refused(machine):
     assert not (machine.install / "7.9.0").exists()
 
 
+@EITHER
 def test_an_archive_in_a_bucket_is_fetched_with_the_machines_own_role(machine):
-    machine.succeed(ARCHIVE_URL="s3://mirror/bitbucket-7.9.0.tar.gz")
-    assert [c for c in machine.calls("aws") if c[:2] == ["s3", "cp"]]
+    scheme = {"aws": "s3://mirror", "azure": "azblob://account/mirror"}[machine.cloud]
+    machine.succeed(ARCHIVE_URL=f"{scheme}/bitbucket-7.9.0.tar.gz")
+    fetched = [c for c in machine.calls("aws") if c[:2] == ["s3", "cp"]]
+    fetched += [c for c in machine.calls("curl") if c[-1].startswith("https://account.blob.core.windows.net/mirror/")]
+    assert len(fetched) == 1
     assert (machine.install / "7.9.0").is_dir()
 
 
+@EITHER
 def test_a_second_run_changes_nothing(machine):
     machine.succeed()
     before = {p: p.read_bytes() for p in machine.root.rglob("*") if p.is_file()}
@@ -150,17 +158,31 @@ def test_properties_that_were_there_before_us_are_kept(machine):
     assert machine.properties["jdbc.user"] == "bitbucket"
 
 
+DISCOVERY = {
+    "aws": {
+        "hazelcast.network.aws": "true",
+        "hazelcast.network.aws.iam.role": "node-role",
+        "hazelcast.network.aws.region": "eu-west-1",
+        "hazelcast.network.aws.tag.key": "bitbucket-dc:member",
+        "hazelcast.network.aws.tag.value": "bitbucket-lab",
+    },
+    "azure": {
+        "hazelcast.network.azure": "true",
+        "hazelcast.network.azure.cluster.id": "bitbucket-dc:member",
+        "hazelcast.network.azure.group.name": "bitbucket-group",
+        "hazelcast.network.azure.subscription.id": "0000-subscription",
+    },
+}
+
+
+@EITHER
 def test_the_cluster_finds_itself_by_the_nodes_tag(machine):
     machine.succeed()
     found = {k: v for k, v in machine.properties.items() if k.startswith("hazelcast.")}
     assert found == {
         "hazelcast.port": "5701",
         "hazelcast.network.multicast": "false",
-        "hazelcast.network.aws": "true",
-        "hazelcast.network.aws.iam.role": "node-role",
-        "hazelcast.network.aws.region": "eu-west-1",
-        "hazelcast.network.aws.tag.key": "bitbucket-dc:member",
-        "hazelcast.network.aws.tag.value": "bitbucket-lab",
+        **DISCOVERY[machine.cloud],
         "hazelcast.group.name": "bitbucket-lab",
         "hazelcast.group.password": SECRET_VALUES["arn:secret:hazelcast"],
     }
@@ -201,6 +223,7 @@ SETUP = {
 }
 
 
+@EITHER
 def test_an_unattended_set_up_is_written_for_the_first_start_and_gone_after_it(machine):
     machine.answer("status", '{"state":"FIRST_RUN"}')
     machine.succeed(**SETUP)
@@ -211,14 +234,19 @@ def test_an_unattended_set_up_is_written_for_the_first_start_and_gone_after_it(m
     assert [key for key in machine.properties if key.startswith("setup.")] == []
 
 
+@EITHER
 def test_no_secret_appears_in_output_or_in_arguments(machine):
     search = {"SEARCH_URL": "https://search.example", "SEARCH_SECRET": "arn:secret:search"}
     done = machine.succeed(**SETUP, **search)
     seen = done.stdout + done.stderr + (machine.fakes / "calls").read_text()
-    assert "arn:secret:database" in seen  # the name of a secret may be seen
-    assert [value for value in SECRET_VALUES.values() if any(part in seen for part in value.split("\n"))] == []
+    name = {"aws": "arn:secret:database", "azure": f"{VAULT}/secrets/database"}[machine.cloud]
+    assert name in seen  # the name of a secret may be seen
+    assert [
+        value for value in (TOKEN, *SECRET_VALUES.values()) if any(part in seen for part in value.split("\n"))
+    ] == []
 
 
+@EITHER
 def test_only_one_file_holds_secrets_and_only_its_owner_may_read_it(machine):
     machine.succeed(**SETUP)
     values = [SECRET_VALUES["arn:secret:database"], SECRET_VALUES["arn:secret:hazelcast"]]
@@ -229,6 +257,7 @@ def test_only_one_file_holds_secrets_and_only_its_owner_may_read_it(machine):
     assert stat.S_IMODE(holders[0].stat().st_mode) == 0o600
 
 
+@EITHER
 def test_a_secret_that_cannot_be_read_stops_the_boot_and_keeps_the_old_properties(machine):
     machine.succeed()
     before = (machine.shared / "bitbucket.properties").read_text()
