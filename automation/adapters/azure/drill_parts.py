@@ -68,6 +68,10 @@ class Parts:
         found = (one for listed in LISTED for one in self._of(None, *listed))
         return tuple(sorted({tags.read(one).get(DRILL, "") for one in found} - {""}))
 
+    def has(self, drill: str, name: str) -> bool:
+        """Tell whether something of a drill has this name."""
+        return any(str(one["name"]) == name for listed in LISTED for one in self._of(drill, *listed))
+
     def file_server(self) -> Json:
         """Return the estate's file server. Raises NotFound."""
         found = self._caller.pages("compute", "virtual_machines.list", self._caller.group)

@@ -50,14 +50,14 @@ class AzureDrills:
     def open(self, drill: str, found: BackupSet) -> None:
         """Begin to restore; see ``ports.drills.Drills.open``."""
         home, model = self._parts.file_server(), model_of(self._caller, self._cluster)
-        there, group = self._parts.find(drill), self._caller.group
+        there = self._parts.find(drill)
         own = bodies.tagged(self._cluster, drill)
         if there.database is None:  # it takes longest
             self._database(drill, found, own)
         for lun, member in enumerate(_disks(found)):
             if plain(member.snapshot) not in {plain(parts.origin(disk)) for disk in there.disks}:
                 body = bodies.disk(home, own, member, lun)
-                self._caller.begin("compute", "disks.begin_create_or_update", group, bodies.disk_name(drill, lun), body)
+                self._make(drill, "compute", "disks", bodies.disk_name(drill, lun), body)
         if there.machine is None:
             self._machine(drill, home, model, own)
 
@@ -109,7 +109,7 @@ class AzureDrills:
         wanted = bodies.card(where, own, self._parts.subnet_of(home), str(firewall["id"]))
         card = self._caller.finish("network", "network_interfaces.begin_create_or_update", group, name, wanted)
         body = bodies.machine(home, own, name, model, card_id=str(card["id"]), size=self._instance_type)
-        self._caller.begin("compute", "virtual_machines.begin_create_or_update", group, name, body)
+        self._make(drill, "compute", "virtual_machines", name, body)
 
     def _database(self, drill: str, found: BackupSet, own: dict[str, str]) -> None:
         members = found.of(MemberKind.DATABASE)
@@ -122,7 +122,15 @@ class AzureDrills:
         like = self._caller.call("postgres", "servers.get", group_of(source), name_of(source))
         name = parts.database_name(self._caller.azure.subscription, self._cluster, drill)
         body = bodies.database(like, own, at)
-        self._caller.begin("postgres", "servers.begin_create_or_update", self._caller.group, name, body)
+        self._make(drill, "postgres", "servers", name, body)
+
+    def _make(self, drill: str, client: str, kind: str, name: str, body: Json) -> None:
+        """Begin to make something; what a first try made whose answer was lost is there already."""
+        try:
+            self._caller.begin(client, f"{kind}.begin_create_or_update", self._caller.group, name, body)
+        except Conflict:
+            if not self._parts.has(drill, name):
+                raise
 
     def _attach(self, there: Found) -> list[str]:
         """Attach all disks that are ready to a machine that runs; return what is waited for."""
