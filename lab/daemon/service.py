@@ -17,6 +17,7 @@ import psutil
 
 from lab import invariants
 from lab.bitbucket.fabric import LAB_SETTINGS, Fabric
+from lab.bitbucket.records import State
 from lab.bitbucket.seeding import seed
 from lab.daemon.children import Keeper
 from lab.daemon.clouds import Cloud, Ground
@@ -186,6 +187,7 @@ class Daemon:
         settings = replace(
             LAB_SETTINGS,
             boot_seconds=options.boot,
+            collision_chance=0.0,
             terminate_seconds=options.stop,
             drain_seconds=options.drain,
             base_url=self.record.url,
@@ -229,8 +231,15 @@ class Daemon:
             if first is not None:
                 first(at, node, what)
             self.events.add("bitbucket", what, {"instance": node}, at)
+            self._installed()
 
         return listener
+
+    def _installed(self) -> None:
+        """Let nodes that start together collide once all were ACTIVE: on a slow machine the first may be so early."""
+        states = [node.state for node in self.fabric.cluster.nodes.values()]
+        if states.count(State.ACTIVE) >= self.options.nodes:
+            self.fabric.configure(collision_chance=LAB_SETTINGS.collision_chance)
 
     def _machine_event(self, event: str, details: dict[str, Any]) -> None:
         if event == "node-crashed":

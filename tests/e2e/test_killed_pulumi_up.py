@@ -12,23 +12,23 @@ from tests.e2e.conftest import ROOT
 
 pytestmark = pytest.mark.lab
 
-ACTS = ("target-deregistered", "command", "leaving", "launched", "upgrade mode on", "in-service")
-"""Events of the world that follow an act of the roll, or fall between two."""
-KILLS = 6
+KILLED_AFTER = ("upgrade mode on", "target-deregistered", "command", "leaving")
+"""Events of the world by which the acts of a roll show: one of each is the last thing that a killed `up` has done."""
 
 
 def counted(events, name):
     return [e for e in events if e["event"] == name]
 
 
-def up_until_killed(lab, seen):
-    """Run ``pulumi up`` and kill it as soon as something new has happened; return its exit code, or None if killed."""
+def up_until_killed(lab, act=None):
+    """Run ``pulumi up`` and kill it as soon as an act has happened again; return its exit code, or None if killed."""
+    seen = len(counted(lab.events(), act))
     process = subprocess.Popen(
         ["pulumi", "up", "--yes", "--skip-preview", "--non-interactive"],
         cwd=ROOT, env=lab.env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
     )  # fmt: skip
     while process.poll() is None:
-        if seen is not None and sum(e["event"] in ACTS for e in lab.events()) > seen:
+        if len(counted(lab.events(), act)) > seen:
             kill_all(process.pid)
             process.wait()
             return None
@@ -52,17 +52,11 @@ def test_every_killed_up_is_continued_by_the_next_and_no_request_fails(lab):
     lab.bbdc("lab", "traffic", "start", *where, "--rate", "40", "--clones", "1", "--pushes", "1")
     lab.run("pulumi", "config", "set", "version", "7.9.4")
     before = lab.events()
-    kills = 0
-    for _ in range(KILLS):
-        seen = sum(e["event"] in ACTS for e in lab.events())
-        if up_until_killed(lab, seen) is not None:
-            break
-        kills += 1
-    assert up_until_killed(lab, None) == 0
+    assert [up_until_killed(lab, act) for act in KILLED_AFTER] == [None] * len(KILLED_AFTER), "it was over too early"
+    assert up_until_killed(lab) == 0
     traffic = json.loads(lab.bbdc("lab", "traffic", "stop", *where, "--json", check=False).stdout)
     status = lab.status()
     events = lab.events()[len(before) :]
-    assert kills == KILLS, "the roll was over before it was killed often enough"
     assert (status["state"], status["upgrade_mode"]) == ("STABLE", False)
     assert {node["version"] for node in status["nodes"]} == {"7.9.4"}
     assert len(counted(events, "launched")) == len(counted(events, "leaving")) == 3, "no node twice, capacity as before"
@@ -103,10 +97,9 @@ def test_files_with_tokens_are_private(lab):
 
 
 def test_preview_refuses_by_name_and_changes_nothing(lab):
-    for version, name in [("7.10.0", "feature_upgrade"), ("8.0.0", "platform_upgrade"), ("7.9.1", "lower_version")]:
-        lab.run("pulumi", "config", "set", "version", version)
-        done = lab.run("pulumi", "preview", "--non-interactive", check=False)
-        assert done.returncode != 0
-        assert name in done.stdout + done.stderr
+    lab.run("pulumi", "config", "set", "version", "7.10.0")  # the other names: tests/pulumi_adapters/test_resources.py
+    done = lab.run("pulumi", "preview", "--non-interactive", check=False)
+    assert done.returncode != 0
+    assert "feature_upgrade" in done.stdout + done.stderr
     lab.run("pulumi", "config", "set", "version", "7.9.4")
     assert lab.status()["upgrade_mode"] is False
