@@ -60,7 +60,7 @@ def _upgrade(estate: Project) -> None:
     before = scaling.describe_auto_scaling_groups()["AutoScalingGroups"][0]
     recorded = _recorded(estate)
     estate.pulumi("config", "set", "version", "7.9.4")
-    estate.pulumi("up", "--yes")
+    estate.pulumi("up", "--yes", "--skip-preview")
     after = scaling.describe_auto_scaling_groups()["AutoScalingGroups"][0]
     assert after["LaunchTemplate"]["Version"] == "2"
     assert {i["InstanceId"] for i in after["Instances"]} == {i["InstanceId"] for i in before["Instances"]}
@@ -103,7 +103,7 @@ def _set(estate: Project, **data: str) -> None:
     """Set keys of `data`; a second run then finds nothing to do."""
     pairs = [word for key, value in data.items() for word in ("--plaintext", f"bitbucket-dc:data.{key}={value}")]
     estate.pulumi("config", "set-all", "--path", *pairs)
-    estate.pulumi("up", "--yes")
+    estate.pulumi("up", "--yes", "--skip-preview")
     estate.pulumi("preview", "--expect-no-changes")
 
 
