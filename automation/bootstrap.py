@@ -6,11 +6,11 @@ Nothing is asked over the network here, except for a credential that lies in a c
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
+from automation import azure_ports
 from automation.adapters.bitbucket.client import Client
 from automation.adapters.bitbucket.maintenance import BitbucketMaintenance
 from automation.adapters.bitbucket.nodes import NodeViews
@@ -21,15 +21,12 @@ from automation.adapters.http import Credentials, Http, Timeouts
 from automation.adapters.logs import Redactor
 from automation.adapters.secrets import Reader, resolve
 from automation.adapters.together import Threads
+from automation.cloud_ports import CloudPorts, RestorePorts, SafePorts, missing_sdk
 from automation.config import Cloud, Settings
 from automation.ports.clock import Clock
-from automation.ports.cloud import Archive, Backups, Balancer, Group, Host, Metrics
-from automation.ports.drills import Drills
 from automation.ports.errors import Refused
-from automation.ports.maintenance import NodeLogs
 from automation.ports.safe import Safe
-from automation.ports.shell import Shell
-from automation.ports.vaults import Manifests, Vault
+from automation.ports.vaults import Vault
 from automation.ports.world import World
 
 if TYPE_CHECKING:
@@ -37,44 +34,10 @@ if TYPE_CHECKING:
 
 _TO_A_NODE = Timeouts(connect=2.0, read=10.0)
 """A node is asked in every pass: one that hangs must not hold the pass up for long."""
+_IN_STORES = ("aws-sm:", "azure-kv:")
+"""What references to a cloud's secret store begin with."""
 _UNDER_LOCK = Timeouts(connect=3.0, read=15.0)
 """Users wait: a call that hangs is asked again, or given up with the budget."""
-
-
-@dataclass(frozen=True, slots=True)
-class CloudPorts:
-    """What one cloud brings into a world."""
-
-    group: Group
-    balancer: Balancer
-    host: Host
-    metrics: Metrics
-    archive: Archive
-    backups: Backups
-    stores: Mapping[str, Reader]
-    """Secret stores by the scheme of their references."""
-
-
-@dataclass(frozen=True, slots=True)
-class SafePorts:
-    """What one cloud brings into a safe."""
-
-    group: Group
-    logs: NodeLogs
-    disks: Vault
-    database: Vault
-    manifests: Manifests
-    search: Vault | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class RestorePorts:
-    """What one cloud brings into restores and drills."""
-
-    shell: Shell
-    drills: Drills
-    launch: frozenset[str]
-    """The group's processes that make machines."""
 
 
 def build(settings: Settings, *, clock: Clock | None = None, redactor: Redactor | None = None) -> World:
@@ -106,6 +69,7 @@ def build(settings: Settings, *, clock: Clock | None = None, redactor: Redactor 
         metrics=cloud.metrics,
         archive=cloud.archive,
         backups=cloud.backups,
+        capabilities=cloud.capabilities,
     )
 
 
@@ -192,7 +156,7 @@ def database_url(settings: Settings) -> str | None:
     if settings.database_url is None:
         return None
     plain = settings.database_url.get_secret_value()
-    stores = _CLOUDS[settings.cloud](settings, SystemClock()).stores if plain.startswith("aws-sm:") else {}
+    stores = _CLOUDS[settings.cloud](settings, SystemClock()).stores if plain.startswith(_IN_STORES) else {}
     return resolve(settings.database_url, stores=stores).get_secret_value()
 
 
@@ -203,7 +167,7 @@ def notify_urls(settings: Settings) -> tuple[SecretStr, ...]:
         BbdcError: a reference leads nowhere.
     """
     urls = settings.backup.notify
-    in_store = any(url.get_secret_value().startswith("aws-sm:") for url in urls)
+    in_store = any(url.get_secret_value().startswith(_IN_STORES) for url in urls)
     stores = _CLOUDS[settings.cloud](settings, SystemClock()).stores if in_store else {}
     return tuple(resolve(url, stores=stores) for url in urls)
 
@@ -245,7 +209,7 @@ def _aws(settings: Settings, clock: Clock) -> CloudPorts:
         from automation.adapters.aws.secrets import reader  # noqa: PLC0415
         from automation.adapters.aws.session import Aws  # noqa: PLC0415
     except ModuleNotFoundError as error:
-        raise _missing_sdk("AWS", "aws", error) from error
+        raise missing_sdk("AWS", "aws", error) from error
     aws, cluster = Aws(settings.region), settings.cluster_name
     http = Http(ca_bundle=settings.ca_bundle)
     return CloudPorts(
@@ -306,7 +270,7 @@ def _aws_restores(settings: Settings, clock: Clock) -> RestorePorts:
         from automation.adapters.aws.session import Aws  # noqa: PLC0415
         from automation.adapters.aws.shell import AwsShell  # noqa: PLC0415
     except ModuleNotFoundError as error:
-        raise _missing_sdk("AWS", "aws", error) from error
+        raise missing_sdk("AWS", "aws", error) from error
     aws, cluster, sizes = Aws(settings.region), settings.cluster_name, settings.restore
     return RestorePorts(
         shell=AwsShell(aws.caller(), cluster, clock),
@@ -320,11 +284,15 @@ def _aws_restores(settings: Settings, clock: Clock) -> RestorePorts:
     )
 
 
-def _missing_sdk(cloud: str, extra: str, error: ModuleNotFoundError) -> Refused:
-    message = f"the adapters for {cloud} need a package that is not installed: {error.name}"
-    return Refused("missing_extra", message, hint=f"pip install 'bitbucket-dc[{extra}]'")
-
-
-_CLOUDS: Mapping[Cloud, Callable[[Settings, Clock], CloudPorts]] = {Cloud.AWS: _aws}
-_SAFES: Mapping[Cloud, Callable[[Settings, Clock, Redactor, Mapping[str, Reader]], SafePorts]] = {Cloud.AWS: _aws_safe}
-_RESTORES: Mapping[Cloud, Callable[[Settings, Clock], RestorePorts]] = {Cloud.AWS: _aws_restores}
+_CLOUDS: Mapping[Cloud, Callable[[Settings, Clock], CloudPorts]] = {
+    Cloud.AWS: _aws,
+    Cloud.AZURE: azure_ports.world_ports,
+}
+_SAFES: Mapping[Cloud, Callable[[Settings, Clock, Redactor, Mapping[str, Reader]], SafePorts]] = {
+    Cloud.AWS: _aws_safe,
+    Cloud.AZURE: azure_ports.safe_ports,
+}
+_RESTORES: Mapping[Cloud, Callable[[Settings, Clock], RestorePorts]] = {
+    Cloud.AWS: _aws_restores,
+    Cloud.AZURE: azure_ports.restore_ports,
+}

@@ -21,7 +21,8 @@ from automation.config_restore import RestoreOptions
 from automation.core.roll import RollSettings
 from automation.ports.errors import Refused
 
-_REFERENCES = ("env:", "file:", "aws-sm:")
+_REFERENCES = ("env:", "file:", "aws-sm:", "azure-kv:")
+_SPELLING = '"env:NAME", "file:/path", "aws-sm:name" or "azure-kv:vault/name"'
 _SECRETS = ("token", "password", "database_url")
 
 
@@ -29,6 +30,7 @@ class Cloud(StrEnum):
     """Where the estate stands."""
 
     AWS = "aws"
+    AZURE = "azure"
 
 
 def default_state() -> Path:
@@ -55,6 +57,15 @@ class Settings(BaseSettings):
         None,
         validation_alias=AliasChoices("BBDC_REGION", "AWS_REGION", "AWS_DEFAULT_REGION"),
         description="Region of the estate. Unset: as the cloud's own configuration has it.",
+    )
+    subscription: str | None = Field(
+        None,
+        validation_alias=AliasChoices("BBDC_SUBSCRIPTION", "AZURE_SUBSCRIPTION_ID"),
+        description="Azure: id of the subscription that the estate stands in.",
+    )
+    resource_group: str | None = Field(None, description="Azure: resource group of the cluster, which is alone in it.")
+    azure_endpoint: str | None = Field(
+        None, description="Azure: base URL of Azure Resource Manager, where it is not the public cloud's."
     )
     cluster: str | None = Field(
         None,
@@ -157,6 +168,14 @@ class Settings(BaseSettings):
             raise ValueError("leave user and password out of the address")
         return value
 
+    @field_validator("azure_endpoint")
+    @classmethod
+    def _is_encrypted(cls, value: str | None) -> str | None:
+        """Refuse plain HTTP: tokens go there."""
+        if value is not None and (not value.startswith("https://") or "@" in value or not value[8:].strip("/")):
+            raise ValueError("write it as https://host")
+        return value
+
     @field_validator("node_url")
     @classmethod
     def _has_address(cls, value: str) -> str:
@@ -209,7 +228,7 @@ class _TomlFile(TomlConfigSettingsSource):
         """Return the file's values, refusing credentials."""
         for name in _SECRETS:
             if name in self.toml_data and not str(self.toml_data[name]).startswith(_REFERENCES):
-                hint = f'write {name} = "env:NAME", "file:/path" or "aws-sm:name"'
+                hint = f"write {name} = {_SPELLING}"
                 raise Refused("secret_in_file", f"{self.toml_file_path} holds a credential: {name}", hint=hint)
         self._refuse_secrets_of_backups()
         return super().__call__()
@@ -219,7 +238,7 @@ class _TomlFile(TomlConfigSettingsSource):
         for name in ("notify", "search_password"):
             values = listed(table.get(name)) if isinstance(table, dict) else ()
             if any(not str(value).startswith(_REFERENCES) for value in values):
-                hint = f'write {name} = "env:NAME", "file:/path" or "aws-sm:name"'
+                hint = f"write {name} = {_SPELLING}"
                 raise Refused("secret_in_file", f"{self.toml_file_path} holds a credential: backup.{name}", hint=hint)
 
 
