@@ -121,6 +121,18 @@ class SafeWitness:
             known = self._storage.repositories_of(source)
             if drained is None or stored.content != self._storage.pushes.commits(drained, known):
                 yield f"{source} does not hold exactly what was acknowledged before the lock"
+        if self._storage.settings.by_time:
+            yield from self._moment(found)
+
+    def _moment(self, found: BackupSet) -> Iterator[str]:
+        """A database that is restored by time only: its moment lies in the drained lock, and in its log."""
+        offset, lag, lock = self._storage.settings.clock_offset, self._storage.settings.log_lag, found.lock
+        if found.recover_to is None or lock is None or lock.drained is None or lock.released is None:
+            yield "nobody knows to which moment the database is to be restored"
+        elif not lock.drained <= found.recover_to - offset <= lock.released:
+            yield f"its moment {found.recover_to - offset} lies outside the lock {lock.drained} to {lock.released}"
+        elif lag is None or self._clock.now() - lag < found.recover_to - offset - 0.01:
+            yield "the database's log had not reached the set's moment"
 
     def _near(self, found: BackupSet, parts: dict[str, Stored]) -> Iterator[str]:
         """Members as far apart as the manifest says, and a database that can be brought to the disks' instant."""

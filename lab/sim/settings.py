@@ -47,6 +47,8 @@ class VaultSettings:
     """From a snapshot's beginning until listings show it."""
     log_lag: float | None = None
     """How far the database's point-in-time log lags behind; None where it is off."""
+    by_time: bool = False
+    """The database is restored to a moment only, never from a snapshot, as Azure's flexible servers are."""
     clock_offset: float = 0.0
     """The cloud's clock minus ours."""
     key: str = "key/estate"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from automation.core.backups import labels
 from automation.core.backups.manifest import from_json, to_json
@@ -140,7 +140,7 @@ class SimDatabase(SimVault):
         until = None if settings.log_lag is None else self.clock.now() + settings.clock_offset - settings.log_lag
         problem = "" if state == "available" else f"its state is {state}"
         found = Source(self.kind, self.storage.database, role="database", state=state, problem=problem, size=SIZE)
-        return (_with_log(found, until, settings.key),)
+        return (replace(_with_log(found, until, settings.key), by_time=settings.by_time),)
 
     def begin(self, of: BackupSet, sources: Sequence[Source]) -> tuple[Snapshot, ...]:
         """Begin the database's snapshot; its name is the set's, so a second one is the first."""

@@ -58,6 +58,27 @@ def test_a_database_with_a_log_is_brought_to_the_disks_instant():
     assert ("wait", "recoverable") in [(record.kind, record.name) for record in story.records]
 
 
+@pytest.mark.parametrize("mode", list(Mode))
+@pytest.mark.parametrize("begins", [0.0, 1.5])
+def test_a_database_that_is_restored_by_time_only_has_its_moment_in_the_set(mode, begins):
+    vaults = VaultSettings(database_begins=begins, log_lag=300.0, clock_offset=-7.0, by_time=True)
+    story = take(SafeEstate(vaults=vaults), mode)
+    backup = story.memory.backup
+    kind = MemberKind.DATABASE if mode is Mode.LOCKED else MemberKind.DISK
+    assert backup.recover_to == max(member.at for member in backup.of(kind))
+    assert ("wait", "recoverable") in [(record.kind, record.name) for record in story.records]
+    if mode is Mode.LOCKED:  # the log's delay is nobody's lock
+        assert backup.lock.beyond_drain <= begins + 3 * QUICK.lock_poll
+
+
+@pytest.mark.parametrize("mode", list(Mode))
+def test_a_log_that_never_comes_spoils_a_set_whose_database_is_restored_by_time_only(mode):
+    story = Run(SafeEstate(vaults=VaultSettings(log_lag=1e6, by_time=True)), mode).play()
+    outcome = story.memory.outcome
+    assert (outcome.ending, outcome.reason) == (Ending.INVALID, "complete_timeout")
+    assert "log has not reached" in outcome.detail
+
+
 def test_all_volumes_of_one_machine_are_begun_by_one_call_and_mesh_nodes_at_the_same_instant():
     estate = SafeEstate(vaults=VaultSettings(home_volumes=3, mesh_volumes=2))
     backup = take(estate).memory.backup

@@ -24,6 +24,7 @@ from automation.adapters.azure.points import Point, Points
 from automation.adapters.azure.session import Caller
 from automation.adapters.azure.snapshots import refuse_other
 from automation.core.backups import labels
+from automation.core.backups.manifest import moment
 from automation.core.backups.sets import BackupSet, MemberKind, SetState, Snapshot, Source
 from automation.ports.errors import Conflict, NotFound, Refused, Unexpected
 from automation.ports.vaults import Destination
@@ -127,8 +128,9 @@ class AzureDatabase:
         server, asked = self._get(source.id)
         if trouble := database_shapes.problem(server):
             raise Conflict(f"{name_of(source.id)}: {trouble}")
-        words = labels.of_set(of) | {labels.ROLE: source.role}
-        wanted = Point(of.id, source.id, math.floor(asked) + 1.0, backup=_backup_name(server, of.id), words=words)
+        at = math.floor(asked) + 1.0
+        words = labels.of_set(of) | {labels.ROLE: source.role, labels.RECOVER_TO: moment(at) or ""}
+        wanted = Point(of.id, source.id, at, backup=_backup_name(server, of.id), words=words)
         point = self._points.add(wanted)
         if point == wanted and point.backup:
             point, asked = self._back_up(point, asked)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
-from automation.core.backups.sets import BackupSet, Member, Mode, SetState, Snapshot, SnapshotState
+from automation.core.backups.sets import BackupSet, Member, MemberKind, Mode, SetState, Snapshot, SnapshotState
 
 CLUSTER = "cluster"
 SET = "backup-set"
@@ -22,6 +22,7 @@ SOURCE = "backup-source"
 ROLE = "backup-role"
 NAME = "backup-name"
 RECOVER_TO = "backup-recover-to"
+"""The moment, on a member that is one: of a database which is restored by time only."""
 LOST = "manifest-lost"
 """Name of what is wrong with a set that only its members' tags tell of."""
 
@@ -68,9 +69,18 @@ def _rebuilt(identity: str, found: list[Snapshot]) -> BackupSet:
         name=first.get(NAME, ""),
         members=tuple(_member(s) for s in sorted(found, key=lambda s: (s.kind, s.source, s.id))),
         expected=tuple(sorted({s.source for s in found})),
+        recover_to=_recover_to(found, _mode(first)),
         reason="" if whole else LOST,
         detail="" if whole else "it has no manifest, and its members' tags do not call it complete",
     )
+
+
+def _recover_to(found: list[Snapshot], mode: Mode) -> float | None:
+    """Return to which moment the database is restored: its own in the lock, else the disks'."""
+    if not any(RECOVER_TO in snapshot.tags for snapshot in found):
+        return None
+    kind = MemberKind.DATABASE if mode is Mode.LOCKED else MemberKind.DISK
+    return max((s.at for s in found if s.kind is kind and s.at is not None), default=None)
 
 
 def _member(snapshot: Snapshot) -> Member:

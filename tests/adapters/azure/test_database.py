@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -225,6 +226,19 @@ def test_a_point_that_nobody_can_read_is_told(vault: AzureDatabase, azure: Azure
             vault.snapshots("spoiled")
     blobs.remove(name)
     assert vault.snapshots("spoiled") == ()
+
+
+def test_a_set_whose_manifest_is_lost_still_knows_its_moment(
+    vault: AzureDatabase, of: BackupSet, estate: Estate
+) -> None:
+    (begun,) = vault.begin(of, vault.sources())
+    estate.settle(int(LAG) + 2)
+    vault.label(begun, SetState.COMPLETE)
+    (rebuilt,) = labels.rebuild(vault.snapshots(of.id))
+    assert rebuilt.state is SetState.COMPLETE
+    assert rebuilt.recover_to == vault.snapshots(of.id)[0].at
+    (quiet,) = labels.rebuild(replace(one, tags=one.tags | {labels.MODE: "zero-downtime"}) for one in vault.snapshots())
+    assert quiet.recover_to is None  # there is no disk to say the moment
 
 
 def test_labels_are_written_beside_the_moment(vault: AzureDatabase, of: BackupSet) -> None:
