@@ -10,7 +10,7 @@ from components.naming import Estate
 from components.tokens import type_token
 
 READER = "acdd72a7-3385-48ef-bd42-f606fba81ae7"
-SECRETS_USER = "4633458b-17de-408a-874b-0445c86b69e6"
+SECRETS_USER = "4633458b-17de-408a-b874-0445c86b69e6"
 KEY_USER = "e147488a-f6f5-4113-8e2d-b22465e65bf6"
 """Built-in roles: Reader, Key Vault Secrets User, Key Vault Crypto Service Encryption User."""
 

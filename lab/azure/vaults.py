@@ -136,8 +136,9 @@ class Vault:
             message = "AKV10000: Request is missing a Bearer or PoP token."
             raise ArmError(401, "Unauthorized", message, headers={"WWW-Authenticate": where}) from error
         action = f"{SECRET}/{ACTIONS.get(request.method, 'read')}"
-        if not principal.may(action, self.resource.id):
-            message = f"Caller is not authorized to perform action '{action}' on resource '{self.resource.id}'."
+        scope = "/".join([self.resource.id, *request.path.strip("/").split("/")[:2]])
+        if not principal.may(action, scope):
+            message = f"Caller is not authorized to perform action '{action}' on resource '{scope}'."
             raise ArmError(403, "Forbidden", message)
 
     def _versions(self, where: Mapping[str, list[Version]], name: str) -> list[Version]:

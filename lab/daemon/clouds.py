@@ -135,6 +135,14 @@ class Cloud(Protocol):
         """Record percentages, by machine."""
         ...
 
+    def machine_token(self, machine: str, resource: str, client: str) -> Mapping[str, str]:
+        """Return a token of a machine's own identity, as the metadata service answers.
+
+        Raises:
+            LookupError: the machine has no such identity, or the cloud no such tokens.
+        """
+        ...
+
     def machine_access(self) -> Mapping[str, str]:
         """Return what programs on a machine need to reach the cloud as that machine."""
         ...

@@ -6,6 +6,7 @@ GET    /status                         everything ``bbdc lab status`` shows
 GET    /events?since=N                 what happened
 GET    /faults  POST /faults  DELETE /faults[/NAME]
 POST   /machines/{id}/unit {verb}      systemctl of a machine
+POST   /machines/{id}/token {resource, client_id}  its metadata service
 POST   /database {host, user, password}  the file of a database, for psql of a machine
 GET    /aws, /azure                    how programs of a machine reach the cloud
 POST   /children {pid, name}           a process that belongs to the lab (traffic)

@@ -40,6 +40,7 @@ class Desk:
             ("DELETE", "/faults"): self.clear_faults,
             ("DELETE", "/faults/<name>"): self.clear_faults,
             ("POST", "/machines/<instance>/unit"): self.unit,
+            ("POST", "/machines/<instance>/token"): self.token,
             ("POST", "/database"): self.database,
             ("GET", "/<any(aws,azure):cloud>"): self.access,
             ("POST", "/children"): self.child,
@@ -107,6 +108,14 @@ class Desk:
     def unit(self, request: Request, instance: str) -> Any:
         """Be systemctl."""
         return {"state": self._daemon.machines.control_unit(instance, request.get_json()["verb"])}
+
+    def token(self, request: Request, instance: str) -> Any:
+        """Be a machine's metadata service."""
+        asked = request.get_json()
+        try:
+            return dict(self._daemon.cloud.machine_token(instance, asked["resource"], asked["client_id"]))
+        except LookupError as error:
+            raise Refusal(str(error)) from error
 
     def database(self, request: Request) -> Any:
         """Say where the file of a database is, to whoever knows its endpoint, user and password."""

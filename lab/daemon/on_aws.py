@@ -158,6 +158,10 @@ class AwsCloud:
             for instance, percent in figures.items():
                 self.world.metrics.cpu(instance, percent)
 
+    def machine_token(self, machine: str, resource: str, client: str) -> Mapping[str, str]:  # noqa: ARG002 - the port's signature
+        """Programs of a machine have keys here."""
+        raise LookupError("AWS has no such tokens")
+
     def machine_access(self) -> Mapping[str, str]:
         """Return endpoint and access key, for ``aws`` of a machine."""
         return {"endpoint": self.url, "access_key": self._ground.record.access_key}

@@ -10,8 +10,9 @@ from typing import Any
 
 import certifi
 
-from lab.azure import archives, databases
+from lab.azure import archives, databases, roles
 from lab.azure.backends import Backend
+from lab.azure.errors import ArmError
 from lab.azure.models import SCALE_SET
 from lab.azure.paths import name_of
 from lab.azure.ports import Timings
@@ -146,8 +147,9 @@ class AzureCloud:
     def desired(self, cluster: str) -> int:
         """Return the capacity of the cluster's scale sets."""
         with self.lock:
-            sets = [one for one in self.world.resources.of(SCALE_SET) if one.tags.get(CLUSTER) == cluster]
-            return sum(int(one.document["sku"].get("capacity") or 0) for one in sets)
+            known = [one for one in self.world.resources.of(SCALE_SET) if one.state != "Deleting"]
+            wanted = [one.document["sku"].get("capacity") for one in known if one.tags.get(CLUSTER) == cluster]
+            return sum(int(capacity or 0) for capacity in wanted)
 
     def serving(self) -> int:
         """Return the healthy backends of the gateway."""
@@ -188,6 +190,14 @@ class AzureCloud:
         with self.lock:
             for machine, percent in figures.items():
                 self.world.figures.cpu(machine, percent)
+
+    def machine_token(self, machine: str, resource: str, client: str) -> Mapping[str, str]:
+        """Return a token of a managed identity."""
+        with self.lock:
+            try:
+                return roles.machine_token(self.world, machine, resource, client)
+            except ArmError as error:
+                raise LookupError(str(error)) from error
 
     def machine_access(self) -> Mapping[str, str]:
         """Return where sign-in is, for programs of a machine; who they are depends on the machine."""

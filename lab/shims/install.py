@@ -9,7 +9,12 @@ SHIM = """#!/bin/sh
 # {name} of this machine: asks the lab's daemon.
 LAB_MACHINE="{machine}" PYTHONPATH="{root}" exec "{python}" -m {module} "$@"
 """
-SHIMS = {"systemctl": "lab.systemctl", "psql": "lab.shims.psql", "aws": "lab.shims.aws"}
+SHIMS = {
+    "systemctl": "lab.systemctl",
+    "psql": "lab.shims.psql",
+    "aws": "lab.shims.aws",
+    "curl": "lab.shims.curl",
+}
 """Program -> module that stands in for it."""
 ROOT = Path(__file__).resolve().parents[2]
 

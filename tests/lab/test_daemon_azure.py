@@ -164,6 +164,40 @@ def test_data_are_where_azure_says(lab: Lab, compute: ComputeManagementClient) -
         subprocess.run(["git", "fsck", "--strict"], cwd=place, capture_output=True, check=True)
 
 
+def test_a_machine_reads_a_secret_with_its_own_identity(lab: Lab, compute: ComputeManagementClient) -> None:
+    """Without a role on the secret it is refused; the token never stands in an argument."""
+    put, place = lab.site.put, lab.site.group
+    identity = put("Microsoft.ManagedIdentity/userAssignedIdentities", "nodes", "2023-01-31", {})
+    tenant = lab.record.variables["AZURE_TENANT_ID"]
+    sku = {"family": "A", "name": "standard"}
+    vault = put("Microsoft.KeyVault/vaults", "keys", "2024-11-01", {"properties": {"sku": sku, "tenantId": tenant}})
+    hidden = put("Microsoft.KeyVault/vaults", "keys/secrets/one", "2024-11-01", {"properties": {"value": "hush"}})
+    who = lab.site.arm.read(identity, "2023-01-31")["properties"]
+    url = lab.site.arm.read(vault, "2024-11-01")["properties"]["vaultUri"]
+    files = f"{place}/providers/Microsoft.Compute/virtualMachines/files"
+    machine = lab.site.arm.read(files, "2024-11-01")
+    machine["identity"] = {"type": "UserAssigned", "userAssignedIdentities": {identity: {}}}
+    lab.site.arm.put(files, "2024-11-01", machine, 20)
+    asked = f"--data-urlencode resource=https://vault.azure.net --data-urlencode client_id={who['clientId']}"
+    metadata = "http://169.254.169.254/metadata/identity/oauth2/token"
+    header = """sed 's/.*"access_token": "\\([^"]*\\)".*/header = "Authorization: Bearer \\1"/' token.json"""
+    script = [
+        f"curl --fail -sS --header Metadata:true --get {asked} {metadata} > token.json && echo token",
+        f"{header} | curl --fail -sS --config - '{url}secrets/one?api-version=7.4'",
+    ]
+    body = {"commandId": "RunShellScript", "script": script}
+    ask_it = compute.virtual_machines.begin_run_command
+    refused = str(ask_it("bitbucket-dc-lab", "files", body, **SOON).result().value[0].message)
+    assert "[stdout]\ntoken\n" in refused
+    assert "403" in refused
+    role = f"/subscriptions/{lab.site.arm.account.subscription}/providers/Microsoft.Authorization/roleDefinitions/"
+    granted = {"principalId": who["principalId"], "roleDefinitionId": f"{role}4633458b-17de-408a-b874-0445c86b69e6"}
+    assignment = f"{hidden}/providers/Microsoft.Authorization/roleAssignments/one"
+    lab.site.arm.put(assignment, "2022-04-01", {"properties": granted}, 10)
+    read = str(ask_it("bitbucket-dc-lab", "files", body, **SOON).result().value[0].message)
+    assert '"hush"' in read
+
+
 def test_a_node_comes_back_with_the_new_version(lab: Lab, compute: ComputeManagementClient) -> None:
     """Out of the pools, drained, the model applied, reimaged, back: another process at the same address."""
     sets, members = compute.virtual_machine_scale_sets, compute.virtual_machine_scale_set_vms

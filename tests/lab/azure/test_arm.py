@@ -46,7 +46,8 @@ def test_any_type_is_kept_as_it_is(estate: Estate) -> None:
 def test_a_resource_that_extends_another(estate: Estate) -> None:
     scope = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}"
     role = f"{scope}/providers/Microsoft.Authorization/roleAssignments/5d1a"
-    estate.send("PUT", role, {"properties": {"principalId": "p"}})
+    reader = "/providers/Microsoft.Authorization/roleDefinitions/acdd72a7-3385-48ef-bd42-f606fba81ae7"
+    estate.send("PUT", role, {"properties": {"principalId": "p", "roleDefinitionId": reader}})
     assert estate.send("GET", role)["type"] == "Microsoft.Authorization/roleAssignments"
     estate.send("DELETE", role)
 
