@@ -14,8 +14,10 @@ from lab.azure import archives, databases, roles
 from lab.azure.backends import Backend
 from lab.azure.errors import ArmError
 from lab.azure.models import SCALE_SET
+from lab.azure.operations import Operation, Steps
 from lab.azure.paths import name_of
 from lab.azure.ports import Timings
+from lab.azure.resources import Resource
 from lab.azure.routes import Routes
 from lab.azure.world import AzureWorld
 from lab.daemon.clouds import MOMENT, TICK, Ground
@@ -26,6 +28,8 @@ from lab.state import Options
 CLUSTER = "bitbucket-dc:cluster"
 POOL = "http"
 """Name of the gateway's backend pool."""
+BUSY = "Updating"
+"""What a flexible server's state says while it works on something."""
 ASK_AGAIN = 0.2
 """Seconds after which clients of an operation are told to ask again."""
 TRUST = "ca-bundle.pem"
@@ -164,20 +168,22 @@ class AzureCloud:
             return databases.reach(self.world, host, user, password)
 
     def keep_databases_busy(self, state: str, seconds: float) -> bool:
-        """Let flexible servers be in a state such as Updating."""
+        """Let flexible servers be in a state such as Stopped; ``backing-up`` is Updating here."""
         with self.lock:
             found = [one for one in self.world.resources.of(databases.SERVER) if one.properties.get("state") == "Ready"]
-            for server in found:
-                server.properties["state"] = state
-                server.touch()
-            threading.Timer(seconds, self._ready, [found]).start()
+            now = self.world.clock.now()
+            if found:
+                state = BUSY if state == "backing-up" else state
+                self.world.operations.begin(Operation(found[0].id, self._busy(found, state, seconds), now), now)
             return bool(found)
 
-    def _ready(self, servers: Sequence[Any]) -> None:
-        with self.lock:
+    def _busy(self, servers: Sequence[Resource], state: str, seconds: float) -> Steps:
+        for then, wait in ((state, seconds), ("Ready", 0.0)):
             for server in servers:
-                server.properties["state"] = "Ready"
+                server.properties["state"] = then
                 server.touch()
+            yield self.world.after(wait)
+        return None
 
     def fail_operations(self, service: str, action: str, times: int, seconds: float) -> bool:
         """Let operations of Azure Resource Manager end badly."""

@@ -1,6 +1,7 @@
 """The table says what the installed packages declare, and every type in it can be addressed."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -63,3 +64,12 @@ def test_a_bag_of_its_own_and_another_name() -> None:
     body = document(account, {"enableHttpsTrafficOnly": True, "kind": "StorageV2"})
     assert body == {"kind": "StorageV2", "properties": {"supportsHttpsTrafficOnly": True}}
     assert outputs(account, body)["enableHttpsTrafficOnly"] is True
+
+
+def test_the_page_lists_every_type() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "reference" / "lab-azure-provider.md").read_text("utf-8")
+    assert table().version in page
+    for token in paths.TYPES:
+        _, module, name = token.split(":")
+        (line,) = [line for line in page.splitlines() if line.startswith(f"| `{module}` |")]
+        assert f"`{name}`" in line
