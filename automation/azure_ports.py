@@ -68,7 +68,14 @@ def safe_ports(settings: Settings, clock: Clock, redactor: Redactor, stores: Map
     if backup.search_url or backup.search_repository:
         hint = "unset BBDC_BACKUP__SEARCH_URL and BBDC_BACKUP__SEARCH_REPOSITORY: the index is built anew"
         raise Refused("settings", "on Azure no search index belongs to a set", hint=hint)
-    parts = safe_of(azure, cluster, redactor, home=backup.home, container=backup.bucket)
+    parts = safe_of(
+        azure,
+        cluster,
+        redactor,
+        home=backup.home,
+        container=backup.bucket,
+        log_lag=backup.database_log_lag,
+    )
     return SafePorts(
         group=AzureGroup(azure.caller(), cluster),
         logs=parts.logs,

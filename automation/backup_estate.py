@@ -11,10 +11,11 @@ from automation.adapters import metrics_file
 from automation.adapters.logs import Redactor
 from automation.adapters.notify import notify
 from automation.adapters.runs.store import Store
-from automation.config import Settings
+from automation.config import Cloud, Settings
 from automation.core.backups.memory import BackupSettings
 from automation.core.backups.retention import Retention
 from automation.core.backups.sets import BackupSet
+from automation.ports.errors import Refused
 from automation.ports.safe import Safe
 
 Measure = Callable[[Sequence[BackupSet]], None]
@@ -66,6 +67,9 @@ def _measures(settings: Settings, safe: Safe) -> Iterator[Measure]:
     file, namespace = settings.backup.metrics_file, settings.backup.metrics_namespace
     if file is not None:
         yield lambda sets: metrics_file.write(file, metrics_file.render(sets))
+    if namespace is not None and settings.cloud is not Cloud.AWS:
+        hint = "unset BBDC_BACKUP__METRICS_NAMESPACE; BBDC_BACKUP__METRICS_FILE works everywhere"
+        raise Refused("settings", "a namespace of metrics is CloudWatch's: there is none on this cloud", hint=hint)
     if namespace is not None:
         from automation.adapters.aws.age import publish  # noqa: PLC0415 (whoever does not use it need not have boto3)
         from automation.adapters.aws.session import Aws  # noqa: PLC0415

@@ -28,9 +28,12 @@ class BackupOptions(BackupSettings):
     """What an operator can say about backups; the limits of taking one are inherited. Times in seconds."""
 
     bucket: str | None = None
-    """S3 bucket of the manifests. None: the one that the estate's program made."""
+    """S3 bucket of the manifests, on Azure a blob container's URL. None: the one that the estate's program made."""
     home: Annotated[str, Field(pattern=r"^/[A-Za-z0-9._/-]+$")] = "/var/atlassian/application-data/bitbucket"
     """Bitbucket's home directory on the nodes: its log tells a lost unlock token."""
+    database_log_lag: Annotated[float, Field(ge=0)] = 300.0
+    """Seconds after which the log of a database on Azure is certain to be kept: Azure says five minutes at most. A set
+    is complete no earlier; nobody is locked out for it."""
     search_url: Annotated[str, Field(pattern=r"^https?://[^/@\s]+/?$")] | None = None
     """OpenSearch domain whose index belongs to a set; with ``search_repository``. None: it is built anew instead."""
     search_repository: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")] | None = None

@@ -185,6 +185,8 @@ class Points(Kind):
             {"name": line.get("name"), "lun": line.get("lun"), "managedDisk": {"id": line["managedDisk"]["id"]}}
             for line in lines
         ]
+        for line, one in zip(lines, shown, strict=True):
+            _encrypt_as(one, self.world.resources.get(line["managedDisk"]["id"]))
         system = [line for line in shown if line["lun"] is None]
         resource.properties |= {
             "timeCreated": iso(taken),
@@ -206,14 +208,25 @@ def _point_to(resource: Resource, encryption: Mapping[str, Json] = MappingProxyT
     profile = resource.properties["sourceMetadata"]["storageProfile"]
     lines = [*(profile["dataDisks"] or []), *([profile["osDisk"]] if profile["osDisk"] else [])]
     for line in lines:
-        before = (line.get("diskRestorePoint") or {}).get("id")
+        old = line.get("diskRestorePoint") or {}
+        before = old.get("id")
         found: Json = {"id": f"{resource.id}/diskRestorePoints/{name_of(line['managedDisk']['id'])}"}
+        if not before and "encryption" in old:
+            found["encryption"] = old["encryption"]
         if before:
             found["sourceDiskRestorePoint"] = {"id": before}
         if before and key(before) in encryption:
             own = encryption[key(before)]
             found["encryption"] = {"type": own["type"], "diskEncryptionSet": {"id": own["diskEncryptionSetId"]}}
         line["diskRestorePoint"] = found
+
+
+def _encrypt_as(line: Json, disk: Resource) -> None:
+    """Let what is held of a disk be encrypted as the disk is."""
+    own = disk.properties.get("encryption") or {}
+    if own.get("diskEncryptionSetId"):
+        key_set = {"id": own["diskEncryptionSetId"]}
+        line["diskRestorePoint"] = {"encryption": {"type": own.get("type"), "diskEncryptionSet": key_set}}
 
 
 def _encryption(properties: Json) -> dict[str, Json]:

@@ -36,7 +36,7 @@ class DiskCopies:
             return self._copy_snapshot(snapshot, to, words)
         point = part(snapshot.id, "restorePoints")
         name = fitting(collection, to.region)
-        found = self._found(name, point)
+        found = self._named(name, point)
         if any(one.state is SnapshotState.FAILED for one in found):  # remove what is of no use, and begin again
             self._caller.finish("compute", "restore_point_collections.begin_delete", self._caller.group, name)
             found = []
@@ -48,7 +48,7 @@ class DiskCopies:
         refuse_role(to)
         listed = self._caller.pages("compute", "restore_point_collections.list", self._caller.group)
         mine = [one for one in listed if is_of(one, self._cluster, set_id) and _is_there(one, to.region)]
-        found = [each for one in mine for each in self._found(str(one["name"]), name_of(tags.words(one)[ORIGINAL]))]
+        found = [each for one in mine for each in self._in(one, name_of(tags.words(one)[ORIGINAL]))]
         single = [of_snapshot(one) for one in self._single.listed(set_id) if _is_there(one, to.region)]
         return tuple(sorted([*found, *single], key=lambda each: each.id))
 
@@ -91,10 +91,16 @@ class DiskCopies:
         spoken = {**copied_words(snapshot, words, snapshot.id), labels.SOURCE: snapshot.source}
         return self._single.put(name, {"location": to.region, "tags": tags.written(spoken), "properties": properties})
 
-    def _found(self, name: str, point: str) -> list[Snapshot]:
-        group = self._caller.group
+    def _named(self, name: str, point: str) -> list[Snapshot]:
         try:
-            collection = self._caller.call("compute", "restore_point_collections.get", group, name)
+            collection = self._caller.call("compute", "restore_point_collections.get", self._caller.group, name)
+        except NotFound:
+            return []
+        return self._in(collection, point)
+
+    def _in(self, collection: Json, point: str) -> list[Snapshot]:
+        group, name = self._caller.group, str(collection["name"])
+        try:
             found = self._caller.call("compute", "restore_points.get", group, name, point, expand="instanceView")
         except NotFound:
             return []

@@ -184,19 +184,13 @@ class AzureDisks:
         return [one for one in listed if is_of(one, self._cluster, set_id) and not is_going(one)]
 
     def _in(self, collection: Json) -> list[Snapshot]:
-        """Return what a collection holds; nothing when it was removed meanwhile."""
+        """Return what a collection holds; nothing when it holds nothing yet, or was removed meanwhile."""
+        group, name = self._caller.group, str(collection["name"])
         try:
-            found = self._caller.call(
-                "compute",
-                "restore_point_collections.get",
-                self._caller.group,
-                str(collection["name"]),
-                expand="restorePoints",
-            )
+            point = self._caller.call("compute", "restore_points.get", group, name, POINT, expand="instanceView")
         except NotFound:
             return []
-        points = (found.get("properties") or {}).get("restorePoints") or ()
-        return [one for point in points for one in disk_shapes.of_point(point, found)]
+        return list(disk_shapes.of_point(point, collection))
 
     def _living(self, name: str) -> Json | None:
         try:

@@ -102,6 +102,18 @@ def test_one_restore_point_a_machine_without_its_system_disk(
     assert not any("osdisk" in each.id for each in found)
 
 
+def test_what_is_held_of_a_disk_with_a_key_of_its_own_has_that_key(
+    disks: AzureDisks, of: BackupSet, estate: Estate
+) -> None:
+    own = key(estate, "westeurope")
+    disk = estate.find("Microsoft.Compute/disks", "mesh-0")
+    disk.properties["encryption"] = {"type": "EncryptionAtRestWithCustomerKey", "diskEncryptionSetId": own}
+    (source,) = group_of(disks, "mesh")
+    (begun,) = disks.begin(of, (source,))
+    assert source.encryption_key == begun.encryption_key == own
+    del disk.properties["encryption"]
+
+
 def test_disks_that_are_not_asked_for_are_left_out(disks: AzureDisks, of: BackupSet) -> None:
     home = group_of(disks, "shared-home")
     assert {each.source for each in disks.begin(of, home[:1])} == {home[0].id}
