@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 from automation.adapters.azure.host import AzureHost
@@ -36,7 +37,7 @@ class AzureHands:
     world: AzureWorld
     clock: ManualClock
     estate: AzureEstate
-    faults: LostAgents
+    faults: Any
 
     def wait(self, seconds: float) -> None:
         """Let virtual time pass in small steps: what is due happens on the way, not at its end."""
@@ -94,9 +95,9 @@ class WorldClock:
 
 
 @contextmanager
-def azure(root: Path) -> Iterator[Subject]:
-    """Yield the adapters over a fresh Azure with three nodes, put into the pools."""
-    clock, faults = ManualClock(), LostAgents()
+def cluster(root: Path, faults: Any) -> Iterator[AzureHands]:
+    """Yield an Azure with three nodes that every SDK client finds; nobody is in the pools yet."""
+    clock = ManualClock()
     machines = PlainMachines(root / "machines", clock, boot=8.0)
 
     def probe(_: str, address: str) -> bool | None:
@@ -110,7 +111,14 @@ def azure(root: Path) -> Iterator[Subject]:
         estate.build()
         hands = AzureHands(world, clock, estate, faults)
         hands.wait(10)
-        ticks = WorldClock(hands)
+        yield hands
+
+
+@contextmanager
+def azure(root: Path) -> Iterator[Subject]:
+    """Yield the adapters over a fresh Azure with three nodes, put into the pools."""
+    with cluster(root, LostAgents()) as hands:
+        ticks, world = WorldClock(hands), hands.world
         session = Azure(world.subscription, GROUP, endpoint=world.url, clock=ticks)
         balancer, group = AzureBalancer(session.caller(), CLUSTER, ticks), AzureGroup(session.caller(), CLUSTER)
         for instance in group.observe().instances:

@@ -51,6 +51,13 @@ _SIGN_IN_HINTS = {
     "53003": "conditional access forbids this sign-in",
 }
 
+_NO_WAY_TO_SIGN_IN = re.compile(
+    r"SSL:|certificate verify|failed to (resolve|establish)|name or service not known|max retries|timed out|refused",
+    re.IGNORECASE,
+)
+"""What azure-identity says where it did not get through: it has one kind of error for that and for a wrong password."""
+_NETWORK_HINT = "check the network path to Azure, proxies, REQUESTS_CA_BUNDLE and BBDC_AZURE_ENDPOINT"
+
 LOGIN_HINT = "check the Azure credentials: az account show, or AZURE_TENANT_ID, AZURE_CLIENT_ID, AZURE_CLIENT_SECRET"
 
 
@@ -67,8 +74,7 @@ def translate(error: azure.AzureError, doing: str) -> BbdcError:
         return _answered(error, doing)
     message = f"{doing}: {_cut(str(error))}"
     if isinstance(error, azure.ServiceRequestError):
-        hint = "check the network path to Azure, proxies, REQUESTS_CA_BUNDLE and BBDC_AZURE_ENDPOINT"
-        return Unreachable(message, hint=hint)
+        return Unreachable(message, hint=_NETWORK_HINT)
     if isinstance(error, azure.ServiceResponseError):
         return Unavailable(message)  # the connection broke: it may have been carried out
     return Unexpected(message)
@@ -86,6 +92,10 @@ def _sign_in(error: azure.ClientAuthenticationError, doing: str) -> BbdcError:
     found = _SIGN_IN.search(text)
     if found is None and code_of(error) in _FORBIDDEN:
         return _answered(error, doing)
+    if found is None and _NO_WAY_TO_SIGN_IN.search(text):
+        return Unreachable(f"{doing}: {_cut(text)}", hint=_NETWORK_HINT)
+    if "authority configuration" in text:  # how MSAL tells that the authority does not know the tenant
+        return NotAuthenticated(f"{doing}: {_cut(text)}", hint=_SIGN_IN_HINTS["90002"])
     hint = _SIGN_IN_HINTS.get(found[1], LOGIN_HINT) if found else LOGIN_HINT
     if "InvalidAuthenticationTokenTenant" in code_of(error):
         hint = "the subscription belongs to another tenant: check AZURE_TENANT_ID and BBDC_SUBSCRIPTION"
