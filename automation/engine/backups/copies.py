@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from automation.core.backups import labels
-from automation.core.backups.sets import BackupSet, Copy, SetState, Snapshot, SnapshotState
+from automation.core.backups.sets import BackupSet, Copy, MemberKind, SetState, Snapshot, SnapshotState
 from automation.engine.backups.shelf import shelf
 from automation.ports.errors import Refused, Unavailable
 from automation.ports.safe import Safe
@@ -46,7 +46,8 @@ def _begin(safe: Safe, found: BackupSet, to: Destination) -> None:
     missing = [member for member in found.members if member.snapshot not in begun]
     if gone := [member.snapshot for member in missing if member.snapshot not in originals]:
         raise Refused("member_gone", f"set {found.id} cannot be copied: {', '.join(gone)} is no longer there")
-    for member in missing:
+    # The database first: a cloud that cannot copy it must say so before hours of copying disks are begun.
+    for member in sorted(missing, key=lambda each: each.kind is not MemberKind.DATABASE):
         vaults[member.kind].copy(originals[member.snapshot], to, words)
 
 
