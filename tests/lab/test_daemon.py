@@ -46,6 +46,8 @@ class Client:
 class Lab:
     """A running lab."""
 
+    estate: Estate
+
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.record = start_daemon(directory, OPTIONS)
@@ -85,9 +87,17 @@ def lab(tmp_path: Path) -> Iterator[Lab]:
 
 @pytest.fixture(scope="module")
 def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """One lab with its estate, for tests that change nothing in it."""
+    """One lab with its estate; the tests that break it are the module's last."""
     lab = Lab(tmp_path_factory.mktemp("standing") / "lab")
-    lab.build()
+    lab.estate = lab.build()
+    yield lab
+    stop(lab.directory)
+
+
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """Another lab beside it, without an estate; the test that ends it is the module's last."""
+    lab = Lab(tmp_path_factory.mktemp("empty") / "lab")
     yield lab
     stop(lab.directory)
 
@@ -130,39 +140,6 @@ def stop_gracefully(estate: Estate, instance: str) -> None:
     assert (found()["Status"], found()["StandardOutputContent"]) == ("Success", "active\n")
 
 
-def test_breaches_are_recorded(lab: Lab) -> None:
-    estate = lab.build()
-    for instance in estate.members()[:2]:
-        ask(lab.record, "POST", "/faults", {"name": "crash", "params": {"instance": instance}})
-    until(lambda: lab.status()["invariants"]["breaches"])
-    (breach,) = lab.status()["invariants"]["breaches"]
-    assert (breach["name"], breach["until"]) == ("serving_floor", None)
-    assert "serving_floor" in lab.cli("status")
-
-
-def test_two_labs_side_by_side_and_a_killed_one(lab: Lab, tmp_path: Path) -> None:
-    estate = lab.build()
-    other = Lab(tmp_path / "other")
-    assert other.record.octet != lab.record.octet
-    assert len({lab.record.http, lab.record.ssh, other.record.http, other.record.ssh}) == 4
-    children = lab.processes()
-    os.kill(lab.record.daemon.pid, signal.SIGKILL)
-    psutil.wait_procs(children, timeout=20)
-    assert not [process for process in children if process.is_running() and not zombie(process)]
-    assert estate is not None
-    assert stop(lab.directory) == 0
-    assert not (lab.directory / "instances").exists()
-    assert other.status()["cluster"]["state"] == "STABLE"
-    assert stop(other.directory) == 2  # daemon and balancer
-    assert not (other.directory / "lab.json").exists()
-
-
-def zombie(process: psutil.Process) -> bool:
-    with contextlib.suppress(psutil.NoSuchProcess):
-        return bool(process.status() == psutil.STATUS_ZOMBIE)
-    return True
-
-
 def test_strangers_are_kept_out(standing: Lab) -> None:
     for path in ("/status", "/routes", "/faults"):
         assert httpx.get(standing.record.control + path).status_code == 401
@@ -193,19 +170,61 @@ def test_everything_listens_on_loopback_only(standing: Lab) -> None:
     assert all(address.startswith("127.") for address in listening)
 
 
-def test_the_commands(lab: Lab) -> None:
-    lines = lab.cli("env").splitlines()
+def test_a_lost_reply_leaves_bitbucket_locked_until_the_lock_is_lost(standing: Lab) -> None:
+    lock = f"http://{standing.status()['machines'][0]['address']}:7990/mvc/maintenance/lock"
+    headers = {"Content-Type": "application/json", "X-Atlassian-Token": "no-check"}
+    with httpx.Client(auth=("admin", standing.record.password), headers=headers) as admin:
+        standing.cli("fault", "set", "lock-reply-lost")
+        with pytest.raises(httpx.TransportError):
+            admin.post(lock)
+        assert admin.get(lock).status_code == 200
+        assert ask(standing.record, "GET", "/faults")["on"] == []
+        standing.cli("fault", "set", "lock-lost", "at=locked")
+        until(lambda: admin.get(lock).status_code == 404)
+
+
+def test_breaches_are_recorded(standing: Lab) -> None:
+    for instance in standing.estate.members()[:2]:
+        ask(standing.record, "POST", "/faults", {"name": "crash", "params": {"instance": instance}})
+    until(lambda: standing.status()["invariants"]["breaches"])
+    (breach,) = standing.status()["invariants"]["breaches"]
+    assert (breach["name"], breach["until"]) == ("serving_floor", None)
+    assert "serving_floor" in standing.cli("status")
+
+
+def test_two_labs_side_by_side_and_a_killed_one(standing: Lab, empty: Lab) -> None:
+    assert empty.record.octet != standing.record.octet
+    assert len({standing.record.http, standing.record.ssh, empty.record.http, empty.record.ssh}) == 4
+    children = standing.processes()
+    os.kill(standing.record.daemon.pid, signal.SIGKILL)
+    psutil.wait_procs(children, timeout=20)
+    assert len(children) > 2
+    assert not [process for process in children if process.is_running() and not zombie(process)]
+    assert stop(standing.directory) == 0
+    assert not (standing.directory / "instances").exists()
+    assert empty.status()["cluster"]["state"] == "STABLE"
+
+
+def zombie(process: psutil.Process) -> bool:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return bool(process.status() == psutil.STATUS_ZOMBIE)
+    return True
+
+
+def test_the_commands(empty: Lab) -> None:
+    lines = empty.cli("env").splitlines()
     assert all(line.startswith("export ") for line in lines)
-    assert f"export AWS_ENDPOINT_URL={lab.record.endpoint}" in lines
-    assert "never-joins" in lab.cli("fault", "list")
-    assert "launch-fails zone=eu-west-1a (2 times more)" in lab.cli(
+    assert f"export AWS_ENDPOINT_URL={empty.record.endpoint}" in lines
+    assert "never-joins" in empty.cli("fault", "list")
+    assert "launch-fails zone=eu-west-1a (2 times more)" in empty.cli(
         "fault", "set", "launch-fails", "zone=eu-west-1a", "times=2"
     )
-    assert lab.cli("fault", "clear") == "1 faults switched off\n"
+    assert empty.cli("fault", "clear") == "1 faults switched off\n"
     with pytest.raises(subprocess.CalledProcessError) as refused:
-        lab.cli("fault", "set", "gremlins")
+        empty.cli("fault", "set", "gremlins")
     assert "no fault is called 'gremlins'" in refused.value.stderr
-    assert "2 processes ended" in lab.cli("down")
+    assert "2 processes ended" in empty.cli("down")
+    assert not (empty.directory / "lab.json").exists()
     with pytest.raises(subprocess.CalledProcessError) as gone:
-        lab.cli("status")
+        empty.cli("status")
     assert "no lab runs" in gone.value.stderr
