@@ -1,0 +1,262 @@
+"""A whole roll: the engine and the real adapters over the lab's Azure, and the lab's model of Bitbucket on its machines."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from random import Random
+from types import SimpleNamespace
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+
+from automation.adapters.azure.host import AzureHost
+from automation.adapters.azure.load_balancer import AzureBalancer
+from automation.adapters.azure.metrics import AzureMetrics
+from automation.adapters.azure.nodes import AzureGroup
+from automation.adapters.azure.session import Azure
+from automation.core.capabilities import AZURE
+from automation.core.roll import Ending, Memory, Record
+from automation.engine.upgrade import advance, begin, make_plan
+from automation.ports.world import World
+from lab.aws.plain import PlainMachines
+from lab.aws.ports import MachineSpec
+from lab.azure.clients import Clients
+from lab.azure.ports import ManualClock
+from lab.azure.world import GROUP, AzureWorld
+from lab.bitbucket.model import Cluster
+from lab.bitbucket.records import NodeSpec, State
+from lab.bitbucket.records import Settings as BitbucketSettings
+from lab.sim.ports import SimArchive, SimBackups, SimBitbucket, SimNodes
+from lab.sim.rolls import QUICK
+from tests.adapters.azure.safe_world import Scripted
+from tests.contracts.azure import TIMINGS
+from tests.contracts.azure_estate import CLUSTER, AzureEstate
+from tests.contracts.sim import Lenient
+
+REIMAGE = "POST virtualMachineScaleSets/virtualMachines/reimage"
+PACE = BitbucketSettings(
+    boot_seconds=4.0, drain_seconds=1.0, terminate_seconds=1.0, tasks_seconds=2.0, collision_chance=0.0
+)
+
+
+@dataclass(slots=True)
+class Nodes(PlainMachines):
+    """Machines with a node of the model on each."""
+
+    bitbucket: Cluster = field(default_factory=lambda: Cluster(PACE, 1))
+    stopped: list[str] = field(default_factory=list)
+
+    def launch(self, spec: MachineSpec) -> None:
+        PlainMachines.launch(self, spec)
+        found = re.search(r"BITBUCKET_VERSION='([^']+)'", spec.user_data)
+        assert found is not None
+        self.bitbucket.boot(NodeSpec(spec.id, spec.address, found[1]), self.clock.now())
+
+    def shut_down(self, instance: str) -> None:
+        PlainMachines.shut_down(self, instance)
+        self.bitbucket.kill(instance, self.clock.now())
+
+    def serving(self, instance: str) -> bool:
+        reply, node = self.bitbucket.status(instance, self.clock.now()), self.bitbucket.nodes.get(instance)
+        return bool(reply and reply.status == 200 and node and node.state is State.ACTIVE)
+
+    def obey(self) -> None:
+        """Do what systemctl was asked."""
+        for instance in self.up:
+            state = (self.directory(instance) / "bitbucket.state").read_text()
+            if state == "inactive\n" and instance not in self.stopped:
+                self.stopped.append(instance)
+                self.bitbucket.stop(instance, self.clock.now(), drain=1.0, terminate=1.0)
+
+
+@dataclass
+class Site:
+    """Azure, Bitbucket, and the clock that moves both; the clock port and what the simulated Bitbucket looks at."""
+
+    world: AzureWorld
+    nodes: Nodes
+    clock: ManualClock
+    least: int = 99
+    seen_stopped: int = 0
+    wrong: list[str] = field(default_factory=list)
+
+    random: Random = field(default_factory=lambda: Random(3))
+    settings: Any = field(default_factory=lambda: SimpleNamespace(repositories=6))
+
+    @property
+    def bitbucket(self) -> Cluster:
+        return self.nodes.bitbucket
+
+    @property
+    def machines(self) -> dict[str, Any]:
+        return {one: SimpleNamespace(id=one) for one in self.nodes.up}
+
+    def behind(self) -> dict[str, bool]:
+        """Address -> whether it drains, as the gateway's data path has it."""
+        pools = [known for pool, known in self.world.backends.pools.items() if pool.endswith("/http")]
+        return {one.address: one.draining for known in pools for one in known.values()}
+
+    def is_serving(self, machine: Any, _: float) -> bool:
+        address = self.nodes.specs[machine.id].address
+        return self.nodes.serving(machine.id) and self.behind().get(address) is False
+
+    def serving(self) -> int:
+        return sum(self.is_serving(one, 0.0) for one in self.machines.values())
+
+    def now(self) -> float:
+        return self.clock.now()
+
+    def sleep(self, seconds: float) -> None:
+        """Live through the time in small steps, and watch."""
+        end = self.clock.now() + seconds
+        while self.clock.now() < end:
+            self.clock.advance(min(0.5, end - self.clock.now()))
+            with self.world.lock:
+                self.world.advance()
+                self.nodes.obey()
+                self.bitbucket.tick(self.clock.now())
+                self._watch()
+
+    def _watch(self) -> None:
+        self.least = min(self.least, self.serving())
+        for instance in self.nodes.stopped[self.seen_stopped :]:
+            if self.nodes.specs[instance].address in self.behind():
+                self.wrong.append(f"{instance} was stopped while the gateway still knew it")
+        self.seen_stopped = len(self.nodes.stopped)
+
+
+@dataclass
+class Estate:
+    """What a test has in its hands."""
+
+    site: Site
+    ports: World
+    faults: Scripted
+    session: Azure
+
+    def another(self) -> World:
+        """The ports of another process."""
+        return ports_of(self.site, self.session)
+
+
+def ports_of(site: Site, session: Azure) -> World:
+    witness: Any = Lenient(0)
+    cloud: Any = site
+    return World(
+        clock=site,
+        bitbucket=SimBitbucket(cloud, site, witness),
+        nodes=SimNodes(cloud, site),
+        group=AzureGroup(session.caller(), CLUSTER),
+        balancer=AzureBalancer(session.caller(), CLUSTER, site),
+        host=AzureHost(session.caller(), CLUSTER),
+        metrics=AzureMetrics(session.caller(), CLUSTER, site),
+        archive=SimArchive(),
+        backups=SimBackups(),
+        capabilities=AZURE,
+    )
+
+
+@pytest.fixture
+def estate(tmp_path: Path) -> Iterator[Estate]:
+    """Three nodes at 7.9.0 that serve."""
+    clock, faults = ManualClock(), Scripted()
+    nodes = Nodes(tmp_path / "machines", clock)
+
+    def probe(_: str, address: str) -> bool | None:
+        found = next((one.machine for one in world.instances.all() if one.address == address), None)
+        return None if found is None else nodes.serving(found)
+
+    world = AzureWorld(nodes, tmp_path / "tls", clock=clock, timings=TIMINGS, faults=faults, probe=probe)
+    with world, patch.dict(os.environ, world.environment()), Clients(world) as clients:
+        AzureEstate(world, clients, clock, nodes).build()
+        site = Site(world, nodes, clock)
+        site.sleep(20)
+        session = Azure(world.subscription, GROUP, endpoint=world.url, clock=site)
+        ports = ports_of(site, session)
+        for instance in ports.group.observe().instances:
+            ports.balancer.register(instance.id)
+        site.sleep(5)
+        assert site.serving() == 3
+        site.least = 99
+        faults.seen.clear()
+        yield Estate(site, ports, faults, session)
+        session.close()
+
+
+def play(estate: Estate, *, dies_after: str = "", surge: bool = False) -> tuple[Any, list[Record]]:
+    """Roll to 7.9.4; the process dies once after this act, before it is recorded."""
+
+    settings, ports = replace(QUICK, poll=5.0, soak=5.0, surge=surge), estate.ports
+    plan = make_plan(ports, settings, cluster=CLUSTER, target="7.9.4", owns_model=True)
+    memory: Memory = begin(plan)
+    records: list[Record] = []
+    for _ in range(600):
+        step = advance(ports, settings, memory, ())
+        if dies_after and step.record.name == dies_after and step.record.kind == "act":
+            dies_after, ports = "", estate.another()
+            estate.site.sleep(1)
+            continue
+        memory = step.memory
+        records.append(step.record)
+        if step.outcome:
+            return step.outcome, records
+        estate.site.sleep(step.wait)
+    raise AssertionError([(one.name, one.subject, one.detail) for one in records[-5:]])
+
+
+def check(estate: Estate, outcome: Any, records: list[Record], least: int = 2) -> None:
+    story = "\n".join(f"{one.at:.0f} {one.kind} {one.name} {one.subject} {one.detail}" for one in records)
+    assert outcome.ending is Ending.UPGRADED, f"{outcome}\n{story}"
+    group = estate.ports.group.observe()
+    assert [one.version for one in group.instances] == ["7.9.4"] * 3, story
+    assert (group.desired, group.minimum, group.maximum, group.suspended) == (3, 3, 4, frozenset())
+    assert estate.site.serving() == 3
+    assert estate.site.least >= least, story
+    assert estate.site.wrong == [], story
+
+
+def test_three_nodes_are_renewed_in_their_places(estate: Estate) -> None:
+    before = {one.address for one in estate.ports.group.observe().instances}
+    outcome, records = play(estate)
+    check(estate, outcome, records)
+    assert {one.address for one in estate.ports.group.observe().instances} == before
+    assert estate.faults.seen.count(REIMAGE) == 3
+    done = [one.name for one in records if one.kind == "act"]
+    assert [done.count(name) for name in ("deregister", "stop_bitbucket", "replace", "register")] == [3, 3, 3, 3]
+
+
+def test_with_a_surge_machine_three_serve_always(estate: Estate) -> None:
+    outcome, records = play(estate, surge=True)
+    check(estate, outcome, records, least=3)
+
+
+@pytest.mark.parametrize("act", ["deregister", "replace", "register"])
+def test_a_process_that_died_after_an_act_is_followed_by_one_that_goes_on(estate: Estate, act: str) -> None:
+    outcome, records = play(estate, dies_after=act)
+    check(estate, outcome, records)
+    assert estate.faults.seen.count(REIMAGE) == 3
+
+
+@pytest.mark.parametrize("action", [REIMAGE, "POST virtualMachineScaleSets/manualupgrade", "PUT applicationGateways"])
+def test_a_lost_reply_costs_no_machine_and_no_user(estate: Estate, action: str) -> None:
+    estate.faults.lost.append(action)
+    outcome, records = play(estate)
+    check(estate, outcome, records)
+    assert estate.faults.seen.count(REIMAGE) == 3
+
+
+def test_a_gateway_update_that_fails_half_way(estate: Estate) -> None:
+    estate.site.world.disturbances.fail_operations("network", "PUT applicationGateways", seconds=2)
+    outcome, records = play(estate)
+    check(estate, outcome, records)
+
+
+def test_a_reimaging_that_fails_after_minutes(estate: Estate) -> None:
+    estate.site.world.disturbances.fail_operations("compute", "POST */reimage", seconds=20)
+    outcome, records = play(estate)
+    check(estate, outcome, records)
