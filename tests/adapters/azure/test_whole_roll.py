@@ -1,4 +1,4 @@
-"""A whole roll: the engine and the real adapters over the lab's Azure, and the lab's model of Bitbucket on its machines."""
+"""A whole roll: engine and real adapters over the lab's Azure, and the lab's model of Bitbucket on its machines."""
 
 from __future__ import annotations
 
