@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import grpc
 from google.protobuf.json_format import MessageToDict
 from pulumi.runtime import mocks
 from pulumi.runtime.settings import SETTINGS
@@ -26,6 +27,9 @@ CALLS: dict[str, dict[str, Any]] = {
     "aws:ssm/getParameter:getParameter": {"value": "ami-newest"},
 }
 SUBSCRIPTION = "11111111-2222-4333-8444-555555555555"
+Answer = dict[str, Any] | str
+"""Of a call; a text is the provider's refusal."""
+NOT_FOUND = 'Status=404 Code="ResourceNotFound" Message="The Resource was not found."'
 AZURE_CALLS: dict[str, dict[str, Any]] = {
     "azure-native:authorization:getClientConfig": {"subscriptionId": SUBSCRIPTION, "tenantId": "tenant-1"},
     "azure-native:compute:getVirtualMachineScaleSet": {},
@@ -33,7 +37,7 @@ AZURE_CALLS: dict[str, dict[str, Any]] = {
     "azure-native:network:getLoadBalancer": {},
     "azure-native:resources:getResourceGroup": {"name": "somebody-elses", "location": "northeurope"},
 }
-"""Answers of an Azure without an estate; None stands for "there is no such resource"."""
+"""Answers of an Azure without an estate."""
 COMPUTED: dict[str, dict[str, Any]] = {
     "aws:lb/loadBalancer:LoadBalancer": {"dnsName": "lb.example", "arnSuffix": "app/lb/1"},
     "aws:lb/targetGroup:TargetGroup": {"arnSuffix": "targetgroup/tg/1"},
@@ -69,6 +73,8 @@ class Registered:
     inputs: dict[str, Any]
     secrets: frozenset[str]
     """Inputs that are secret."""
+    visible: dict[str, Any]
+    """Inputs as plans show them: without what is secret, however deep."""
     parent: str
     protect: bool
     ignored: tuple[str, ...]
@@ -123,6 +129,7 @@ class _Monitor(mocks.MockMonitor):
                     custom=request.custom,
                     inputs=_plain(raw),
                     secrets=frozenset(key for key, value in raw.items() if _is_secret(value)),
+                    visible=_plain(_without_secrets(raw)),
                     parent=request.parent,
                     protect=request.protect,
                     ignored=tuple(request.ignoreChanges),
@@ -139,8 +146,18 @@ class _Monitor(mocks.MockMonitor):
         return super().RegisterResourceOutputs(request)
 
 
+class _RefusedCall(grpc.RpcError):
+    """What the engine answers when a provider refuses a call."""
+
+    def code(self) -> grpc.StatusCode:
+        return grpc.StatusCode.UNKNOWN
+
+    def details(self) -> str:
+        return str(self)
+
+
 class _Cloud(mocks.Mocks):
-    def __init__(self, recorded: Recorded, answers: dict[str, dict[str, Any] | None]) -> None:
+    def __init__(self, recorded: Recorded, answers: dict[str, Answer]) -> None:
         self._recorded, self._answers = recorded, {**CALLS, **AZURE_CALLS, **answers}
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
@@ -156,8 +173,8 @@ class _Cloud(mocks.Mocks):
     def call(self, args: mocks.MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:
         self._recorded.calls.append(args.token)
         answer = self._answers[args.token]
-        if answer is None:
-            raise LookupError('Status=404 Code="ResourceNotFound" Message="The Resource was not found."')
+        if isinstance(answer, str):
+            raise _RefusedCall(answer)
         return answer, []
 
 
@@ -193,7 +210,7 @@ def _on_azure(args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
 
 
 def record(
-    program: Callable[[], object], *, preview: bool = False, answers: dict[str, dict[str, Any] | None] | None = None
+    program: Callable[[], object], *, preview: bool = False, answers: dict[str, Answer] | None = None
 ) -> Recorded:
     """Run a program in a runtime of its own; return what it registered.
 
@@ -205,6 +222,8 @@ def record(
     monitor = _Monitor(recorded, _Cloud(recorded, answers or {}))
 
     async def run() -> None:
+        # The first failure is raised below; what waited for the same output fails with it, and nobody asks those.
+        asyncio.get_running_loop().set_exception_handler(lambda *_: None)
         mocks.set_mocks(monitor.mocks, project="bitbucket-dc", stack="test", preview=preview, monitor=monitor)
         with _closing_loops():
             program()
@@ -234,6 +253,14 @@ def _closing_loops() -> Iterator[None]:
 
 def _is_secret(value: object) -> bool:
     return isinstance(value, dict) and SECRET_MARK in value
+
+
+def _without_secrets(value: Any) -> Any:
+    if _is_secret(value):
+        return None
+    if isinstance(value, dict):
+        return {key: _without_secrets(inner) for key, inner in value.items()}
+    return [_without_secrets(inner) for inner in value] if isinstance(value, list) else value
 
 
 def _plain(value: Any) -> Any:
