@@ -11,6 +11,7 @@ from pydantic import SecretStr
 from automation import bootstrap
 from automation.adapters.logs import Redactor
 from automation.config import Settings
+from automation.core.capabilities import AWS, AZURE
 from automation.ports.errors import NotAuthenticated, NotFound, Refused
 from automation.ports.safe import Safe
 from automation.ports.world import World
@@ -127,12 +128,60 @@ import sys
 sys.modules["boto3"] = None
 from automation import bootstrap
 from automation.config import Settings
+from automation.core.capabilities import AWS, AZURE
 from automation.ports.errors import Refused
 try:
     bootstrap.{call}(Settings.load(url="https://h", token="tok", cluster="git"))
 except Refused as error:
     print(error)
 """
+
+
+ON_AZURE = GIVEN | {"cloud": "azure", "subscription": "5b5b5b5b-0000-4000-8000-000000000002", "resource_group": "git"}
+
+
+def test_the_same_ports_on_azure(tmp_path):
+    settings = Settings.load(**ON_AZURE, state=tmp_path / "state")
+    world = bootstrap.build(settings)
+    assert set(bootstrap.calls(world).values()) == {0}
+    assert len(bootstrap.calls(world)) == 8
+    assert world.capabilities == AZURE
+    assert bootstrap.build(Settings.load(**GIVEN)).capabilities == AWS
+    assert [vault.kind for vault in bootstrap.build_safe(settings).vaults] == ["disk", "database"]
+    assert bootstrap.build_restores(settings).launch == frozenset()
+
+
+@pytest.mark.parametrize("name", ["subscription", "resource_group"])
+def test_on_azure_the_place_must_be_known(name, monkeypatch):
+    monkeypatch.delenv("AZURE_SUBSCRIPTION_ID", raising=False)
+    settings = Settings.load(**{key: value for key, value in ON_AZURE.items() if key != name})
+    for build in (bootstrap.build, bootstrap.build_safe, bootstrap.build_restores):
+        with pytest.raises(Refused, match="BBDC_RESOURCE_GROUP"):
+            build(settings)
+
+
+def test_on_azure_there_is_no_search_index_in_a_set_and_no_cloudwatch():
+    search = {"search_url": "https://search.example.com", "search_repository": "s3"}
+    with pytest.raises(Refused, match="SEARCH_URL"):
+        bootstrap.build_safe(Settings.load(**ON_AZURE, backup=search))
+    with pytest.raises(Refused, match="METRICS_FILE"):
+        bootstrap.build_safe(Settings.load(**ON_AZURE, backup={"metrics_namespace": "Bitbucket"}))
+
+
+@pytest.mark.parametrize("endpoint", ["http://arm.example.com", "arm.example.com", "https://", "https://u:p@h"])
+def test_tokens_go_to_encrypted_endpoints_only(endpoint):
+    with pytest.raises(Refused, match="azure_endpoint"):
+        Settings.load(**ON_AZURE, azure_endpoint=endpoint)
+
+
+def test_a_missing_sdk_of_azure_is_named():
+    script = WITHOUT_BOTO.replace('"boto3"', '"azure.identity"').replace(
+        'cluster="git"', 'cluster="git", cloud="azure", subscription="s", resource_group="g"'
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script.format(call="build")], capture_output=True, text=True, check=True
+    )
+    assert "pip install 'bitbucket-dc[azure]'" in done.stdout
 
 
 @pytest.mark.parametrize("call", ["build", "build_safe"])

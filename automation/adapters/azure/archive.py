@@ -54,9 +54,11 @@ class AzureArchive:
         try:
             with (
                 self._caller.translated(f"blob {url}"),
-                BlobClient.from_blob_url(url, credential=azure.credential, **azure.options()) as blob,
+                BlobClient.from_blob_url(
+                    url, credential=azure.credential, transport=azure.transport(), retry_total=3
+                ) as blob,
             ):
-                blob.get_blob_properties(**self._caller.counting())
+                blob.get_blob_properties(**self._caller.hearing())
         except BbdcError as error:
             return Problem(NAME, f"{url}: {error}")
         return None

@@ -212,6 +212,10 @@ class Caller:
         """Return the option by which a request of any client made with ``Azure.options`` is counted here."""
         return {_OWNER: self._counted}
 
+    def hearing(self) -> dict[str, Any]:
+        """Return the same for clients of blobs, whose requests pass through a pipeline of their own."""
+        return {"raw_response_hook": lambda _response: self._counted.add()}
+
     @contextmanager
     def translated(self, doing: str) -> Iterator[None]:
         """Turn what Azure raises inside into our errors; ``doing`` goes into the message."""
