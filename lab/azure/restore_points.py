@@ -21,6 +21,8 @@ from lab.azure.resources import Resource
 COLLECTION = "Microsoft.Compute/restorePointCollections"
 POINT = "Microsoft.Compute/restorePointCollections/restorePoints"
 VERSIONS = ("2021-03-01", "2026-04-01")
+ALONE = {"PremiumV2_LRS", "UltraSSD_LRS"}
+"""Kinds of disks that have no crash-consistent restore points."""
 
 
 @dataclass(slots=True)
@@ -77,6 +79,8 @@ class Points(Kind):
         if mode not in {"CrashConsistent", "ApplicationConsistent", "FileSystemConsistent"}:
             raise errors.invalid(f"The value '{mode}' of parameter 'consistencyMode' is invalid.")
         source = self._source(change.target.owner(), properties)
+        if source.target.kind.lower() == VM.lower() and mode == "CrashConsistent":
+            self._check_kinds(source, properties)
         if source.target.kind.lower() == POINT.lower():
             location = self.world.resources.get(change.target.owner()).location
             for key_set in _encryption(properties).values():
@@ -121,6 +125,14 @@ class Points(Kind):
 
     # --- inner workings ------------------------------------------------------------------------------------------
 
+    def _check_kinds(self, machine: Resource, properties: Json) -> None:
+        """Refuse disks of kinds that have no crash-consistent restore points."""
+        for disk in (self.world.resources.get(line["managedDisk"]["id"]) for line in _lines(machine, properties)):
+            kind = (disk.document.get("sku") or {}).get("name")
+            if kind in ALONE or int(disk.properties.get("maxShares") or 1) > 1:
+                message = f"Disk '{disk.name}' of the type {kind} is not supported in a crash-consistent restore point."
+                raise errors.invalid(message, "OperationNotAllowed")
+
     def _source(self, collection: str, properties: Json) -> Resource:
         """Return the machine or the restore point that is copied. Raises ArmError when it is not there."""
         owner = self.world.resources.get(collection)
@@ -136,10 +148,7 @@ class Points(Kind):
         return found
 
     def _take(self, resource: Resource, machine: Resource) -> Steps:
-        excluded = {key(one["id"]) for one in resource.properties.get("excludeDisks") or []}
-        profile = machine.properties.get("storageProfile") or {}
-        lines = [profile.get("osDisk") or {}, *(profile.get("dataDisks") or [])]
-        lines = [line for line in lines if line and key(line["managedDisk"]["id"]) not in excluded]
+        lines = _lines(machine, resource.properties)
         disks = [self.world.resources.get(line["managedDisk"]["id"]) for line in lines]
         names = [new_name("snap") for _ in disks]
         wanted = {name: disk.own.name for name, disk in zip(names, disks, strict=True)}
@@ -185,8 +194,6 @@ class Points(Kind):
             {"name": line.get("name"), "lun": line.get("lun"), "managedDisk": {"id": line["managedDisk"]["id"]}}
             for line in lines
         ]
-        for line, one in zip(lines, shown, strict=True):
-            _encrypt_as(one, self.world.resources.get(line["managedDisk"]["id"]))
         system = [line for line in shown if line["lun"] is None]
         resource.properties |= {
             "timeCreated": iso(taken),
@@ -203,30 +210,27 @@ class Points(Kind):
         _point_to(resource)
 
 
+def _lines(machine: Resource, properties: Json) -> list[Json]:
+    """Return the lines of a machine's disks that a restore point is to hold."""
+    excluded = {key(one["id"]) for one in properties.get("excludeDisks") or []}
+    profile = machine.properties.get("storageProfile") or {}
+    lines = [profile.get("osDisk") or {}, *(profile.get("dataDisks") or [])]
+    return [line for line in lines if line and key(line["managedDisk"]["id"]) not in excluded]
+
+
 def _point_to(resource: Resource, encryption: Mapping[str, Json] = MappingProxyType({})) -> None:
     """Let the description of a restore point lead to its own disks, and of a copy to the originals' as well."""
     profile = resource.properties["sourceMetadata"]["storageProfile"]
     lines = [*(profile["dataDisks"] or []), *([profile["osDisk"]] if profile["osDisk"] else [])]
     for line in lines:
-        old = line.get("diskRestorePoint") or {}
-        before = old.get("id")
+        before = (line.get("diskRestorePoint") or {}).get("id")
         found: Json = {"id": f"{resource.id}/diskRestorePoints/{name_of(line['managedDisk']['id'])}"}
-        if not before and "encryption" in old:
-            found["encryption"] = old["encryption"]
         if before:
             found["sourceDiskRestorePoint"] = {"id": before}
         if before and key(before) in encryption:
             own = encryption[key(before)]
             found["encryption"] = {"type": own["type"], "diskEncryptionSet": {"id": own["diskEncryptionSetId"]}}
         line["diskRestorePoint"] = found
-
-
-def _encrypt_as(line: Json, disk: Resource) -> None:
-    """Let what is held of a disk be encrypted as the disk is."""
-    own = disk.properties.get("encryption") or {}
-    if own.get("diskEncryptionSetId"):
-        key_set = {"id": own["diskEncryptionSetId"]}
-        line["diskRestorePoint"] = {"encryption": {"type": own.get("type"), "diskEncryptionSet": key_set}}
 
 
 def _encryption(properties: Json) -> dict[str, Json]:

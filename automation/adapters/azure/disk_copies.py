@@ -7,7 +7,7 @@ from typing import Any
 
 from automation.adapters.azure import tags
 from automation.adapters.azure.disk_shapes import of_point, of_snapshot, point_lines
-from automation.adapters.azure.disk_snapshots import DiskSnapshots
+from automation.adapters.azure.disk_snapshots import CUSTOMER_KEY, DiskSnapshots
 from automation.adapters.azure.ids import fitting, name_of, part, plain
 from automation.adapters.azure.session import Caller
 from automation.adapters.azure.snapshots import ORIGINAL, copied_words, is_copy, is_of, refuse_role
@@ -16,7 +16,6 @@ from automation.core.backups.sets import Snapshot, SnapshotState
 from automation.ports.errors import NotFound, Unavailable
 from automation.ports.vaults import Destination
 
-_CUSTOMER_KEY = "EncryptionAtRestWithCustomerKey"
 Json = dict[str, Any]
 
 
@@ -87,7 +86,7 @@ class DiskCopies:
             "creationData": {"createOption": "CopyStart", "sourceResourceId": snapshot.id},
         }
         if to.encryption_key:
-            properties["encryption"] = {"type": _CUSTOMER_KEY, "diskEncryptionSetId": to.encryption_key}
+            properties["encryption"] = {"type": CUSTOMER_KEY, "diskEncryptionSetId": to.encryption_key}
         spoken = {**copied_words(snapshot, words, snapshot.id), labels.SOURCE: snapshot.source}
         return self._single.put(name, {"location": to.region, "tags": tags.written(spoken), "properties": properties})
 
@@ -113,7 +112,7 @@ def _is_there(found: Json, region: str) -> bool:
 
 def _with_key(point: Json, key: str) -> list[Json]:
     """Return the disks of a restore point's copy, each with the key that is to encrypt it."""
-    encryption = {"type": _CUSTOMER_KEY, "diskEncryptionSet": {"id": key}}
+    encryption = {"type": CUSTOMER_KEY, "diskEncryptionSet": {"id": key}}
     return [
         {
             "diskRestorePoint": {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -19,6 +19,8 @@ PLATFORM_KEY = "platform-managed"
 """What stands for the key of a disk that Azure encrypts with a key of its own: none is ever unencrypted."""
 DEVICE = "/dev/disk/azure/scsi1/lun{}"
 """Where Linux on Azure shows a data disk."""
+ALONE = {"PremiumV2_LRS", "UltraSSD_LRS"}
+"""Kinds of disks of which Azure makes no crash-consistent restore point."""
 _ATTACHED = {"Attached", "Reserved"}
 """Reserved is attached to a machine that is switched off."""
 _STATES = {"Succeeded": SnapshotState.COMPLETED, "Failed": SnapshotState.FAILED, "Canceled": SnapshotState.FAILED}
@@ -39,6 +41,7 @@ def source(disk: Json, line: Json, machine: Json) -> Source:
         "throughput": properties.get("diskMBpsReadWrite"),
         "size_gib": properties.get("diskSizeGB"),
         "location": disk.get("location"),
+        "shares": properties.get("maxShares"),
     }
     return Source(
         kind=MemberKind.DISK,
@@ -52,6 +55,16 @@ def source(disk: Json, line: Json, machine: Json) -> Source:
         encryption_key=key_of(properties.get("encryption")),
         facts={name: str(value) for name, value in facts.items() if value not in {None, ""}},
     )
+
+
+def fit_together(sources: Sequence[Source]) -> bool:
+    """Tell whether a restore point of these disks of one machine can be had, and is worth more than a snapshot.
+
+    A single disk is at one instant by itself; its snapshot keeps the disk's own key, which a restore point does not.
+    """
+    kinds = {source.facts.get("type", "") for source in sources}
+    shared = any(int(source.facts.get("shares", "1")) > 1 for source in sources)
+    return len(sources) > 1 and not kinds & ALONE and not shared
 
 
 def key_of(encryption: Mapping[str, Any] | None) -> str:

@@ -1,4 +1,4 @@
-"""Incremental snapshots of single disks: where a restore point of the whole machine cannot be had."""
+"""Incremental snapshots of disks, one by one: where a restore point of the whole machine cannot be had, or need not."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from automation.adapters.azure.session import Caller
 from automation.adapters.azure.snapshots import is_copy, is_going, is_of, refuse_other
 from automation.core.backups import labels
 from automation.core.backups.sets import BackupSet, SetState, Snapshot, Source
-from automation.ports.errors import NotFound
+from automation.ports.errors import Conflict, NotFound
 
+CUSTOMER_KEY = "EncryptionAtRestWithCustomerKey"
 _AT_ONCE = 8
 Json = dict[str, Any]
 
@@ -78,13 +79,21 @@ class DiskSnapshots:
         return of_snapshot({**made, "tags": body["tags"]})
 
     def _take(self, of: BackupSet, source: Source, words: Mapping[str, str]) -> Snapshot:
+        own = {"type": CUSTOMER_KEY, "diskEncryptionSetId": source.encryption_key}
         body = {
             "location": source.facts["location"],
-            "sku": {"name": "Standard_LRS"},
             "tags": tags.written({**words, labels.SOURCE: source.id}),
             "properties": {
                 "incremental": True,
                 "creationData": {"createOption": "Copy", "sourceResourceId": source.id},
+                **({"encryption": own} if source.encryption_key.startswith("/") else {}),
             },
         }
-        return self.put(fitting("bbdc", of.id, name_of(source.id)), body)
+        name = fitting("bbdc", of.id, name_of(source.id))
+        try:
+            return self.put(name, body)
+        except Conflict:  # a first try whose answer was lost may have begun it
+            found = self.get(name)
+            if found is None or not is_of(found, self._cluster, of.id):
+                raise
+            return of_snapshot(found)

@@ -1,11 +1,13 @@
-"""Disks of an estate and their restore points (``ports.vaults.Vault``).
+"""Disks of an estate and what sets hold of them (``ports.vaults.Vault``): restore points, or incremental snapshots.
 
-One crash-consistent restore point for each machine: all its data disks at one instant. It stands in a collection of its
-own, because restore points carry no tags and collections do: the collection is made with the set's words before the
-restore point is. Where Azure refuses a restore point, such as for a kind of disk that has none, every disk gets an
-incremental snapshot instead, all sent at the same time; under the lock that is as good.
+Where a machine has several disks, one crash-consistent restore point holds all of them at one instant. It stands in a
+collection of its own, because restore points carry no tags and collections do: the collection is made with the set's
+words before the restore point is. Single disks, and disks that Azure makes no such restore point of (premium ones of
+version 2, ultra ones, shared ones; any within an hour of the last), get incremental snapshots, all sent at the same
+time; under the lock that is as good.
 
 A restore point goes as a whole: labelling or deleting one disk of it means all disks of that machine in that set.
+Source: Azure's support matrix for restore points of virtual machines.
 """
 
 from __future__ import annotations
@@ -107,10 +109,7 @@ class AzureDisks:
         if found is None:
             return
         refuse_other(snapshot, tags.words(found))
-        try:
-            self._caller.begin("compute", "restore_point_collections.begin_delete", self._caller.group, name)
-        except NotFound:  # somebody was faster
-            return
+        self._drop(name)
 
     def copy(self, snapshot: Snapshot, to: Destination, labels: Mapping[str, str]) -> Snapshot:
         """Begin a copy with the target's disk encryption set; a restore point is copied as a whole."""
@@ -126,6 +125,8 @@ class AzureDisks:
         if machine not in self._machines:
             raise Conflict(f"{name_of(machine)} is not there any more, or is none of this cluster's")
         words = labels.of_set(of) | {labels.ROLE: sources[0].role}
+        if not disk_shapes.fit_together(sources):
+            return self._single.begin(of, sources, words)
         try:
             begun = self._point(of, self._machines[machine], sources, words)
         except (Conflict, Unexpected) as refused:
@@ -164,12 +165,21 @@ class AzureDisks:
         self, of: BackupSet, sources: tuple[Source, ...], words: Mapping[str, str], refused: Conflict | Unexpected
     ) -> list[Snapshot]:
         """Take a snapshot of each disk, unless the restore point is there and only a second one was refused."""
-        there = [one for one in self._pointed(of.id) if one.source in {source.id for source in sources}]
+        wanted = {source.id for source in sources}
+        there = [one for one in self._pointed(of.id) if one.source in wanted]
         if there:
             return there
-        if any(source.problem for source in self.sources() if source.id in {one.id for one in sources}):
+        if any(source.problem for source in self.sources() if source.id in wanted):
             raise refused
-        return self._single.begin(of, sources, words)
+        begun = self._single.begin(of, sources, words)
+        self._drop(collection_name(of.id, self._machines[sources[0].group]))  # it stayed empty
+        return begun
+
+    def _drop(self, name: str) -> None:
+        try:
+            self._caller.begin("compute", "restore_point_collections.begin_delete", self._caller.group, name)
+        except NotFound:  # somebody was faster, or it was never made
+            return
 
     def _pointed(self, set_id: str | None) -> list[Snapshot]:
         region = self._region()

@@ -40,13 +40,17 @@ def script(place: Place, *, sample: int, seed: str) -> str:
 
 _MOUNT = f"""
 root="${{BBDC_ROOT:-}}{MOUNTS}"
-# Linux may know the disk by an older form of its name. A disk made from a snapshot bears the old disk's id, which must
+# Linux may know the disk by another form of its name: an older one, or that of an NVMe disk on Azure. A disk made from a snapshot bears the old disk's id, which must
 # not be in the way; that its file system was in use shows in its log, which the mount plays back as after a power cut.
 for device in $DEVICES; do
   if [ -n "$(ls -A "$root/$device" 2>/dev/null)" ]; then continue; fi
   mkdir -p "$root/$device"
   place="/dev/$device"
-  if [ ! -e "$place" ]; then place="/dev/xvd${{device#sd}}"; fi
+  case "$device" in
+    sd*) other="/dev/xvd${{device#sd}}" ;;
+    *) other="/dev/disk/azure/data/by-lun/${{device##*lun}}" ;;
+  esac
+  if [ ! -e "$place" ]; then place=$other; fi
   mount -t xfs -o nouuid "$place" "$root/$device" >&2
 done
 repositories="$root/$HOME_DEVICE/shared/data/repositories"
@@ -54,7 +58,9 @@ repositories="$root/$HOME_DEVICE/shared/data/repositories"
 """
 _DATABASE = """
 for tool in git psql; do
-  command -v $tool >/dev/null || dnf --assumeyes --quiet install git postgresql15 >&2
+  # Amazon Linux names the client after its version, others do not.
+  command -v $tool >/dev/null || dnf --assumeyes --quiet install git postgresql15 >&2 ||
+    dnf --assumeyes --quiet install git postgresql >&2
 done
 PGUSER=bitbucket PGDATABASE=bitbucket PGSSLMODE=${PGSSLMODE:-require}
 export PGHOST PGPORT PGPASSWORD PGUSER PGDATABASE PGSSLMODE

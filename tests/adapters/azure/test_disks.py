@@ -94,11 +94,12 @@ def test_one_restore_point_a_machine_without_its_system_disk(
     faults.seen.clear()
     begun = disks.begin(of, sources)
     assert len(begun) == 3
-    assert faults.seen.count(POINT) == faults.seen.count(COLLECTION) == 2
+    assert faults.seen.count(POINT) == faults.seen.count(COLLECTION) == faults.seen.count("PUT snapshots") == 1
     assert len({each.at for each in begun if "home" in each.source}) == 1
     estate.settle(5)
     found = disks.snapshots(of.id)
-    assert all("/diskrestorepoints/" in each.id and each.state is SnapshotState.COMPLETED for each in found)
+    assert {each.state for each in found} == {SnapshotState.COMPLETED}
+    assert ["/diskrestorepoints/" in each.id for each in found] == ["home" in each.source for each in found]
     assert not any("osdisk" in each.id for each in found)
 
 
@@ -158,6 +159,45 @@ def test_where_no_restore_point_can_be_had_every_disk_gets_a_snapshot(
     assert disks.snapshots(of.id) == ()
 
 
+def test_a_snapshot_whose_answer_was_lost_is_taken_once(
+    disks: AzureDisks, of: BackupSet, faults: Scripted, estate: Estate
+) -> None:
+    faults.lost.append("PUT snapshots")
+    (begun,) = disks.begin(of, group_of(disks, "mesh"))
+    (again,) = disks.begin(of, group_of(disks, "mesh"))
+    estate.settle(5)
+    assert [(each.id, each.at) for each in disks.snapshots(of.id)] == [(begun.id, begun.at)]
+    assert (again.id, again.at) == (begun.id, begun.at)
+
+
+@pytest.mark.parametrize("kind", ["PremiumV2_LRS", "UltraSSD_LRS"])
+def test_disks_of_a_kind_without_restore_points_get_snapshots_at_once(
+    disks: AzureDisks, of: BackupSet, faults: Scripted, estate: Estate, kind: str
+) -> None:
+    disk = estate.find("Microsoft.Compute/disks", "home-1")
+    disk.document["sku"] = {"name": kind}
+    disks.begin(of, group_of(disks, "shared-home"))
+    estate.settle(5)
+    assert [each.state for each in disks.snapshots(of.id)] == [SnapshotState.COMPLETED] * 2
+    assert POINT not in faults.seen
+    del disk.document["sku"]
+
+
+def collections(estate: Estate) -> list[str]:
+    listed = estate.clients.compute.restore_point_collections.list(GROUP)
+    return [one.name for one in listed]
+
+
+def test_the_collection_of_a_refused_restore_point_does_not_stay(
+    disks: AzureDisks, of: BackupSet, faults: Scripted, estate: Estate
+) -> None:
+    before = collections(estate)
+    faults.refusals[POINT] = [NO_POINT]
+    disks.begin(of, group_of(disks, "shared-home"))
+    estate.settle(2)
+    assert collections(estate) == before
+
+
 def test_such_snapshots_are_copied_to_another_region_with_its_key(
     disks: AzureDisks, of: BackupSet, faults: Scripted, estate: Estate
 ) -> None:
@@ -207,6 +247,10 @@ def test_a_copy_tells_how_far_it_is(disks: AzureDisks, of: BackupSet, estate: Es
     assert {each.state for each in copies} == {SnapshotState.COMPLETED}
     assert {each.source for each in copies} == {each.id for each in originals}
     assert {each.encryption_key for each in copies} == {"platform-managed"}
+    for each in copies:
+        disks.delete(each)
+    assert disks.copied(of.id, to) == ()
+    assert {each.id for each in disks.snapshots(of.id)} == {each.id for each in originals}
 
 
 def test_no_copies_under_another_identity(disks: AzureDisks, of: BackupSet, estate: Estate) -> None:

@@ -23,7 +23,7 @@ from automation.ports.vaults import Destination
 from lab.azure.identities import Principal
 from lab.azure.world import CLIENT, TENANT
 from tests.adapters.azure.drilling import Drilling
-from tests.contracts.safe_azure import CLUSTER, ELSEWHERE, key, store
+from tests.contracts.safe_azure import CLUSTER, ELSEWHERE, key, machine, store
 
 PAGE = Path(__file__).parents[3] / "docs/reference/permissions.md"
 BLOBS = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs/*"
@@ -48,6 +48,8 @@ def drilling(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Drillin
     made = Drilling(tmp_path_factory.mktemp("rights"))
     with made.serving() as (azure, found):
         store(made.estate)
+        machine(made.estate, "mesh-0", "mesh", ("mesh-0", "mesh-1"))
+        made.sleep(5)
         yield made, azure, found
 
 
@@ -71,16 +73,19 @@ def test_a_set_is_taken_copied_and_removed(drilling: tuple[Drilling, Azure, Back
     vaults = (AzureDisks(azure.caller(), CLUSTER), AzureDatabase(azure.caller(), CLUSTER))
     new = BackupSet("20261121-120000-000", CLUSTER, found.mode, SetState.PENDING, limited.now(), expected=("a", "b"))
     for vault in vaults:
-        (one,) = vault.begin(new, vault.sources())
+        begun = vault.begin(new, vault.sources())
         limited.sleep(5)
-        vault.label(one, SetState.COMPLETE)
-    (original,) = vaults[0].snapshots(new.id)
-    vaults[0].copy(original, to, labels.of_set(new))
+        for one in begun:
+            vault.label(one, SetState.COMPLETE)
+    originals = vaults[0].snapshots(new.id)
+    assert len(originals) == 3
+    for one in originals:
+        vaults[0].copy(one, to, labels.of_set(new))
     limited.sleep(30)
-    (copy,) = vaults[0].copied(new.id, to)
+    copies = vaults[0].copied(new.id, to)
     manifests = BlobManifests(azure.caller(), CLUSTER)
     manifests.write(new)
-    for one in (copy, original, *vaults[1].snapshots(new.id)):
+    for one in (*copies, *originals, *vaults[1].snapshots(new.id)):
         next(vault for vault in vaults if vault.kind is one.kind).delete(one)
     assert [each.id for each in manifests.all()] == [new.id]
     manifests.remove(new.id)
@@ -101,6 +106,7 @@ def test_a_set_is_drilled(drilling: tuple[Drilling, Azure, BackupSet], limited: 
 @pytest.mark.parametrize(
     "missing",
     [
+        "Microsoft.Compute/snapshots/write",
         "Microsoft.Compute/restorePointCollections/restorePoints/write",
         "Microsoft.Compute/restorePointCollections/write",
         "Microsoft.Compute/disks/read",
