@@ -58,7 +58,7 @@ def safe_ports(settings: Settings, clock: Clock, redactor: Redactor, stores: Map
     """Return what backups need.
 
     Raises:
-        Refused: a search index is set, whose snapshots go to S3 only, or a namespace of CloudWatch.
+        Refused: a search index is set, whose snapshots go to S3 only.
     """
     del stores  # credentials of the search index are all that they could be for
     azure, cluster, backup = _session(settings, clock), settings.cluster_name, settings.backup
@@ -68,9 +68,6 @@ def safe_ports(settings: Settings, clock: Clock, redactor: Redactor, stores: Map
     if backup.search_url or backup.search_repository:
         hint = "unset BBDC_BACKUP__SEARCH_URL and BBDC_BACKUP__SEARCH_REPOSITORY: the index is built anew"
         raise Refused("settings", "on Azure no search index belongs to a set", hint=hint)
-    if backup.metrics_namespace:
-        hint = "unset BBDC_BACKUP__METRICS_NAMESPACE, and let the file of BBDC_BACKUP__METRICS_FILE be read"
-        raise Refused("settings", "a CloudWatch namespace is set, and the estate stands on Azure", hint=hint)
     parts = safe_of(
         azure,
         cluster,

@@ -1,7 +1,7 @@
 """Credentials by reference, so that no setting, argument or file of ours has to contain one.
 
-A reference is ``env:NAME``, ``file:/path`` or ``aws-sm:<arn or name>[#key]``; anything else is the credential
-itself. Values travel as ``SecretStr``: neither ``repr`` nor a log line shows them.
+A reference is ``env:NAME``, ``file:/path``, ``aws-sm:<arn or name>[#key]`` or ``azure-kv:VAULT/SECRET[#key]``; anything
+else is the credential itself. Values travel as ``SecretStr``: neither ``repr`` nor a log line shows them.
 """
 
 from __future__ import annotations

@@ -160,12 +160,10 @@ def test_on_azure_the_place_must_be_known(name, monkeypatch):
             build(settings)
 
 
-def test_on_azure_there_is_no_search_index_in_a_set_and_no_cloudwatch():
+def test_on_azure_no_search_index_belongs_to_a_set():
     search = {"search_url": "https://search.example.com", "search_repository": "s3"}
     with pytest.raises(Refused, match="SEARCH_URL"):
         bootstrap.build_safe(Settings.load(**ON_AZURE, backup=search))
-    with pytest.raises(Refused, match="METRICS_FILE"):
-        bootstrap.build_safe(Settings.load(**ON_AZURE, backup={"metrics_namespace": "Bitbucket"}))
 
 
 @pytest.mark.parametrize("endpoint", ["http://arm.example.com", "arm.example.com", "https://", "https://u:p@h"])
