@@ -40,9 +40,9 @@ def script(place: Place, *, sample: int, seed: str) -> str:
 
 _MOUNT = f"""
 root="${{BBDC_ROOT:-}}{MOUNTS}"
-# Linux may know the disk by another form of its name: an older one, or that of an NVMe disk on Azure. A disk made from a
-# snapshot bears the old disk's id, which must not be in the way; that its file system was in use shows in its log, which
-# the mount plays back as after a power cut.
+# Linux may know the disk by another name: an older form, or that of an NVMe disk on Azure. A disk made from a snapshot
+# bears the old disk's id, which must not be in the way; that its file system was in use shows in its log, which the
+# mount plays back as after a power cut.
 for device in $DEVICES; do
   if [ -n "$(ls -A "$root/$device" 2>/dev/null)" ]; then continue; fi
   mkdir -p "$root/$device"
