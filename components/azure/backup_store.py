@@ -45,7 +45,7 @@ class AzureBackupStore(pulumi.ComponentResource):
         child, estate = f"{self._name}-account", self._estate
         return storage.StorageAccount(
             child,
-            account_name=unique(self._where, estate.cluster, ACCOUNT_LIMIT).apply(str.lower),
+            account_name=unique(self._where, estate.cluster, ACCOUNT_LIMIT),
             resource_group_name=self._where.group,
             location=self._where.location,
             kind="StorageV2",

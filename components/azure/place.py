@@ -9,6 +9,9 @@ from pulumi_azure_native import authorization, resources
 
 from components.naming import Estate
 
+UNIQUE = 10
+"""Characters of a name that keep the estates of all customers apart."""
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -53,8 +56,13 @@ def place(name: str, estate: Estate, chosen: str | None, parent: pulumi.Resource
 
 def unique(where: Place, cluster: str, limit: int) -> pulumi.Output[str]:
     """Return a name that is the estate's own among all customers' names: letters and digits, at most ``limit``."""
-    ending = where.scope.apply(lambda scope: hashlib.sha256(scope.lower().encode()).hexdigest()[:10])
-    return pulumi.Output.concat(cluster.replace("-", "")[: limit - 10], ending)
+    return where.scope.apply(lambda scope: unique_name(scope, cluster, limit))
+
+
+def unique_name(scope: str, cluster: str, limit: int) -> str:
+    """Return the same for a resource group whose id is ``scope``."""
+    ending = hashlib.sha256(scope.lower().encode()).hexdigest()[:UNIQUE]
+    return cluster.replace("-", "")[: limit - UNIQUE] + ending
 
 
 def assignment_name(*known: str) -> str:

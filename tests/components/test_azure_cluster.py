@@ -5,8 +5,11 @@ from typing import Any
 
 import pytest
 
-from components.azure.backup_store import CONTAINER
+from components.azure.backup_store import ACCOUNT_LIMIT, CONTAINER
 from components.azure.cluster import AzureBitbucketCluster
+from components.azure.encryption import VAULT_LIMIT
+from components.azure.live import Facts
+from components.azure.place import unique_name
 from components.naming import CLUSTER_TAG
 from components.user_data import LIMITS
 from tests.components.recorder import AZURE_CALLS, NOT_FOUND, SUBSCRIPTION, record, strings
@@ -216,29 +219,31 @@ ROLLING: Any = {
 }
 
 
-@pytest.mark.parametrize("answer", [{}, NOT_FOUND], ids=["nothing", "not-found"])
-def test_an_estate_that_is_not_there_yet_begins_with_nobody_in_its_pools(answer):
+def test_an_estate_that_is_not_there_yet_begins_with_nobody_in_its_pools():
     """The automation puts nodes there, when they have joined."""
-    estate = build(answers=dict.fromkeys(ROLLING, answer))
+    estate = build(answers=dict.fromkeys(ROLLING, NOT_FOUND))
     assert estate.one("ApplicationGateway").inputs["backendAddressPools"] == [{"name": "http", "backendAddresses": []}]
     (pool,) = estate.one("LoadBalancer").inputs["backendAddressPools"]
     assert (pool["name"], pool["loadBalancerBackendAddresses"]) == ("ssh", [])
     assert estate.one("VirtualMachineScaleSet").inputs["sku"]["capacity"] == 3
 
 
-def test_addresses_and_capacity_are_sent_as_the_automation_left_them():
-    estate = build(answers=ROLLING)
-    (http,) = estate.one("ApplicationGateway").inputs["backendAddressPools"]
+@pytest.fixture(scope="module")
+def rolling():
+    return build(answers=ROLLING)
+
+
+def test_addresses_and_capacity_are_sent_as_the_automation_left_them(rolling):
+    (http,) = rolling.one("ApplicationGateway").inputs["backendAddressPools"]
     assert http["backendAddresses"] == [{"ipAddress": "10.0.16.5"}, {"ipAddress": "10.0.16.9"}]
-    (ssh,) = estate.one("LoadBalancer").inputs["backendAddressPools"]
+    (ssh,) = rolling.one("LoadBalancer").inputs["backendAddressPools"]
     assert ssh["loadBalancerBackendAddresses"] == [
         {"name": "node-9", "ipAddress": "10.0.16.9", "virtualNetwork": {"id": NETWORK}}
     ]
-    assert estate.one("VirtualMachineScaleSet").inputs["sku"]["capacity"] == 4
+    assert rolling.one("VirtualMachineScaleSet").inputs["sku"]["capacity"] == 4
 
 
-def test_notes_of_the_automation_stay_while_they_mean_something():
-    rolling = build(answers=ROLLING)
+def test_notes_of_the_automation_stay_while_they_mean_something(rolling):
     assert rolling.one("ApplicationGateway").inputs["tags"]["bitbucket-dc:draining"] == "vm-1=1790000000"
     assert rolling.one("VirtualMachineScaleSet").inputs["tags"]["bitbucket-dc:replacing"] == "vm-1=7.9.0"
     assert "somebody" not in rolling.one("ApplicationGateway").inputs["tags"]
@@ -249,8 +254,7 @@ def test_notes_of_the_automation_stay_while_they_mean_something():
 
 @pytest.mark.parametrize(("planned", "capacity"), [(2, 4), (4, 4), (6, 6)])
 def test_nodes_arrive_by_the_program_and_go_by_the_automation_only(planned, capacity):
-    estate = build(answers=ROLLING, nodes=planned)
-    assert estate.one("VirtualMachineScaleSet").inputs["sku"]["capacity"] == capacity
+    assert Facts(nodes=4).capacity(planned) == capacity
 
 
 def test_a_cloud_that_does_not_answer_stops_the_run():
@@ -317,16 +321,11 @@ def test_manifests_are_kept_in_a_private_versioned_container(estate):
 
 
 @pytest.mark.parametrize("cluster", ["bb", "b" * 40, "a-b-c-d-e-f-g-h-i-j-k-l-m-n-o-p-q-r-s-t"])
-def test_names_that_are_everybodys_fit_and_are_the_estates_own(cluster):
-    names = set()
-    for group in ("one", "two"):
-        estate = build(cluster_name=cluster, resource_group=group, answers={
-            "azure-native:resources:getResourceGroup": {"name": group, "location": "westeurope"}
-        })  # fmt: skip
-        account, vault = estate.one("StorageAccount").inputs["accountName"], estate.one("Vault").inputs["vaultName"]
-        assert all(3 <= len(name) <= 24 and name.isalnum() and name.islower() for name in (account, vault))
-        names.add(account)
-    assert len(names) == 2
+@pytest.mark.parametrize("limit", [ACCOUNT_LIMIT, VAULT_LIMIT])
+def test_names_that_are_everybodys_fit_and_are_the_estates_own(cluster, limit):
+    names = [unique_name(f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{group}", cluster, limit) for group in "ab"]
+    assert len(set(names)) == 2
+    assert all(3 <= len(name) <= limit and name.isalnum() and name.islower() and name[0] in "ab" for name in names)
 
 
 def test_disks_are_encrypted_with_the_estates_own_key(estate):
@@ -498,8 +497,8 @@ def test_machines_may_do_only_what_they_need(estate):
     assert "identity" not in estate.one("VirtualMachine").inputs  # the file server asks for nothing
 
 
-def test_somebody_may_log_in_with_a_key_or_nobody_can():
-    keyless = build().one("VirtualMachineScaleSet").inputs["virtualMachineProfile"]["osProfile"]
+def test_somebody_may_log_in_with_a_key_or_nobody_can(estate):
+    keyless = estate.one("VirtualMachineScaleSet").inputs["virtualMachineProfile"]["osProfile"]
     assert keyless["adminPassword"].startswith("Aa1-")
     keyed = build(admin_ssh_key="ssh-ed25519 AAAA").one("VirtualMachine").inputs["osProfile"]
     assert "adminPassword" not in keyed

@@ -9,7 +9,7 @@ import pytest
 from components.addresses import split
 from components.aws.cluster import AwsBitbucketCluster
 from components.checks import InvalidInput
-from components.clouds import AWS
+from components.clouds import AWS, AZURE
 from components.naming import LOAD_BALANCER_LIMIT, Estate, limited
 from components.spec import ClusterSpec
 from components.user_data import java_package, source
@@ -91,6 +91,23 @@ WRONG = [
         )
     ],
 ]
+
+
+AZURE_WRONG = [
+    ("certificateId", {"insecure_http": False}),
+    ("certificateIdentity", {"certificate_id": "https://certificates.vault.azure.net/secrets/bitbucket"}),
+    ("resourceGroup", {"resource_group": "ends with a dot."}),
+    ("archiveUrl", {"archive_url": "s3://mirror/{version}"}),
+    ("databaseBackupDays", {"database_backup_days": 6}),
+    ("data.generations.march.databaseSnapshot", {"data": {"generations": {"march": SNAPSHOTS}}}),
+    ("data.generations.march.homeSnapshots", {"data": {"generations": {"march": PAST}}}),
+]
+
+
+@pytest.mark.parametrize(("name", "args"), AZURE_WRONG)
+def test_what_azure_has_not_is_refused_by_name(name, args):
+    with pytest.raises(InvalidInput, match=rf"^{name}: "):
+        ClusterSpec.read("bitbucket", ARGS | args, AZURE)
 
 
 @pytest.mark.parametrize(("name", "args"), WRONG, ids=[f"{n}-{i}" for i, (n, _) in enumerate(WRONG)])
