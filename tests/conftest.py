@@ -27,6 +27,24 @@ It also keeps the property tests apart from servers' threads: hypothesis objects
 generator while it draws.
 """
 
+LONGEST = (
+    "e2e/test_backups.py",
+    "e2e/test_killed_pulumi_up.py",
+    "lab/pulumi_aws/test_estate.py",
+    "lab/pulumi/test_processes.py",
+    "lab/pulumi/test_conformance.py",
+    "lab/test_daemon.py",
+    "lab/pulumi/test_steps.py",
+    "lab/test_cli_up.py",
+    "lab/bitbucket/test_node_life.py",
+    "lab/traffic/test_run.py",
+    "runs/test_kill.py",
+    "lab/pulumi_aws/test_snapshots_stack.py",
+    "cli/test_roll.py",
+    "simulation/test_random_rolls.py",
+    "cli/test_upgrade_backup.py",
+)
+"""Modules of more than ten seconds, longest first: so they run, lest the last one keep one of two workers waiting."""
 COLLECT_AFTER = (50_000, 10, 10)
 """When Python looks for garbage: its own 700 objects cost a third of the time of tests that talk to a whole cloud."""
 
@@ -51,3 +69,5 @@ def pytest_collection_modifyitems(items):
             continue
         if any(item.path == room or room in item.path.parents for room in rooms):
             item.add_marker(pytest.mark.lab)
+    order = {ROOT / name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: order.get(item.path, len(order)))
