@@ -92,6 +92,8 @@ def test_a_new_machine_is_not_healthy_before_it_serves(subject):
             for instance in new:
                 subject.balancer.register(instance)
         seen += [states(subject, instance).get("http") for instance in new]
+        if seen[-3:] == [TargetState.HEALTHY] * 3:
+            break
     first = seen.index(TargetState.HEALTHY)
     assert set(seen[:first]) & {TargetState.INITIAL, TargetState.UNHEALTHY}
     assert set(seen[first:]) == {TargetState.HEALTHY}

@@ -16,7 +16,9 @@ def test_a_lost_reply_is_one_stop(rolling: Rolling) -> None:
     with pytest.raises(Unavailable):
         rolling.host.stop_bitbucket(instance, key="k")
     assert rolling.faults.seen.count(RUN) == 1
-    rolling.hands.wait(5)
+    while rolling.hands.world.commands.pids():
+        rolling.hands.wait(1)
+    rolling.hands.wait(1)
     rolling.host.stop_bitbucket(instance, key="k")
     assert rolling.hands.stops(instance) == 1
 
