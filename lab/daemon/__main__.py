@@ -23,6 +23,7 @@ def main() -> int:
     if "--background" in sys.argv[1:]:
         _detach()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # it tells of every request that the provider sends
     return _serve(Path(arguments[0]))
 
 
