@@ -13,6 +13,7 @@ import pytest
 
 from lab.daemon.control import Control
 from lab.daemon.desk import Desk
+from lab.daemon.on_aws import AwsCloud
 from lab.files import write_json
 from lab.shims import aws, psql
 from tests.lab.data.conftest import Lab, run
@@ -27,10 +28,10 @@ def host(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     file = lab.database()
     run(file, "CREATE TABLE repository (id INTEGER PRIMARY KEY, slug TEXT)")
     run(file, "INSERT INTO repository (slug) VALUES ('one'), (NULL)")
-    daemon: Any = SimpleNamespace(world=lab.world, storage=lab.storage, record=SimpleNamespace(access_key="AKIA"))
-    handlers = Desk(daemon).handlers()
-    wanted = {key: handlers[key] for key in (("POST", "/database"), ("GET", "/aws"))}
-    control = Control("token", wanted)
+    cloud: Any = object.__new__(AwsCloud)  # over the world of this test, which it would make itself otherwise
+    cloud.world, cloud._ground = lab.world, SimpleNamespace(record=SimpleNamespace(access_key="AKIA"))
+    daemon: Any = SimpleNamespace(cloud=cloud, storage=lab.storage)
+    control = Control("token", Desk(daemon).handlers())
     control.open()
     (tmp_path / "token").write_text("token\n")
     machine = {"id": "i-1", "control": control.url, "token_file": str(tmp_path / "token")}
