@@ -46,7 +46,7 @@ def tree() -> str:
 def test_up_again_and_down(tmp_path: Path) -> None:
     lab, before = tmp_path / "lab", tree()
     try:
-        built = json.loads(bbdc(lab, "up", "--nodes", "2", "--json"))
+        built = json.loads(bbdc(lab, "up", "--nodes", "2", "--boot", "1", "--json"))
         assert built["built"] is True
         assert built["cluster"]["state"] == "STABLE"
         nodes = [machine for machine in built["machines"] if machine["role"] == "node"]
