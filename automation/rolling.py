@@ -21,6 +21,7 @@ from automation.adapters.whoami import operator
 from automation.config import Settings
 from automation.core.preflight import Preflight
 from automation.core.roll import Ending, Memory, Message, Outcome, Plan, Record, RollSettings, Step
+from automation.engine.admit import admit
 from automation.engine.preflight import preflight
 from automation.engine.upgrade import advance, begin, make_plan
 from automation.ports.errors import BbdcError, NotFound, Unexpected
@@ -118,6 +119,15 @@ class Rolling:
             records = reader.records(rolled[-1].id) if rolled else ()
         replaced = sum((r.kind, r.name) == ("act", "replace") for r in records)
         return (records[-1].at - records[0].at) / replaced if replaced else None
+
+    def admit(self) -> None:
+        """Put the nodes of a first deployment into the balancer, where the cloud does not do that by itself.
+
+        Raises:
+            Unavailable: not all of them have joined in time.
+        """
+        estate = self._estate
+        admit(estate.world, planned=estate.planned, timeout=estate.roll.boot_timeout, poll=estate.roll.poll)
 
     def unfinished(self) -> str | None:
         """Return the target of the cluster's unfinished run, None when there is none."""

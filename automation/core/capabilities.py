@@ -23,3 +23,13 @@ AWS = Capabilities()
 """Auto-scaling group, target groups, RDS."""
 AZURE = Capabilities(registers_by_itself=False, database_restores_by_time=True)
 """Scale set with machines renewed in place, backend pools of addresses, PostgreSQL flexible server."""
+_BY_NAME = {"aws": AWS, "azure": AZURE}
+
+
+def of(cloud: str) -> Capabilities:
+    """Return a cloud's capabilities by its name in the settings.
+
+    Raises:
+        KeyError: there is no such cloud.
+    """
+    return _BY_NAME[cloud]

@@ -95,6 +95,7 @@ class AzureCloud:
             "ARM_SUBSCRIPTION_ID": self.world.subscription,
             "ARM_LOCATION_NAME": self.world.location,
             "BBDC_CLOUD": self.name,
+            "BBDC_BACKUP__DATABASE_LOG_LAG": "2",  # the lab's log is at hand at once; Azure tells five minutes
             "BBDC_SUBSCRIPTION": self.world.subscription,
             "BBDC_RESOURCE_GROUP": self._ground.options.cluster,
             "BBDC_AZURE_ENDPOINT": self.url,

@@ -46,6 +46,9 @@ class FakeRoller:
             self.open_target = None
         return self.outcome
 
+    def admit(self) -> None:
+        self.calls.append("admit")
+
     def close(self) -> None:
         self.calls.append("close")
 

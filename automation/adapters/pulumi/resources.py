@@ -28,6 +28,7 @@ from pulumi.dynamic import (
 )
 
 from automation.adapters.pulumi.roller import Roller, Rollers
+from automation.core import capabilities
 from automation.core.roll import Ending, Outcome
 from automation.core.versions import Version, VersionRefusal, explain_refusal
 from automation.ports.errors import BbdcError, Refused
@@ -130,13 +131,15 @@ class RollProvider(_Provider):
     more_watched = ("run",)
 
     def create(self, props: Bag) -> CreateResult:
-        """Do nothing at the first deployment, which made every node from the wanted model.
+        """Let users in at the first deployment, which made every node from the wanted model; nothing is rolled.
 
         With a run that the window has opened, this resource was lost from the state, and the run must be seen through.
         """
         with _plain_errors():
             if props.get("run"):
                 self._see_through(props)
+            elif not capabilities.of(props["settings"].get("cloud", "aws")).registers_by_itself:
+                self._roller(props).admit()  # elsewhere it takes no credentials of Bitbucket
         return CreateResult(f"{props['cluster']}/roll", _outs(props, rolled=props["target"]))
 
     def update(self, _id: str, olds: Bag, news: Bag) -> UpdateResult:

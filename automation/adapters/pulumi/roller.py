@@ -32,6 +32,10 @@ class Roller(Protocol):
         """Wait until ``run`` has ended or paused, adopting it, or beginning anew, where no process drives it."""
         ...
 
+    def admit(self) -> None:
+        """Put the nodes of a first deployment into the balancer, where the cloud does not do that by itself."""
+        ...
+
     def close(self) -> None:
         """Stop driving; an unfinished run stays for the next process."""
         ...
