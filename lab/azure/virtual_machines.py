@@ -50,6 +50,7 @@ class VirtualMachines(Kind):
         else:
             properties["vmId"] = change.old.properties["vmId"]
             properties["timeCreated"] = change.old.properties["timeCreated"]
+            _keep_system_disk(properties, change.old.properties)
         self._check_disks(change, document)
         return document
 
@@ -254,3 +255,11 @@ def _release(disk: Resource) -> None:
 def _free_lun(lines: list[Json]) -> int:
     used = {int(line["lun"]) for line in lines}
     return next(number for number in range(64) if number not in used)
+
+
+def _keep_system_disk(properties: Json, before: Json) -> None:
+    """Carry over which disk the system is on: whoever writes a machine again need not name it."""
+    known = before["storageProfile"]["osDisk"]
+    line = properties.setdefault("storageProfile", {}).setdefault("osDisk", {})
+    line.setdefault("name", known["name"])
+    line["managedDisk"] = {**known["managedDisk"], **(line.get("managedDisk") or {})}

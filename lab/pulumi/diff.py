@@ -50,8 +50,8 @@ class Diff:
 
     @property
     def replace(self) -> bool:
-        """Whether the resource must be replaced."""
-        return bool(self.replaces)
+        """Whether the resource must be replaced: a key says so, or a path that `replaceOnChanges` names."""
+        return bool(self.replaces) or any(part.kind.endswith("-replace") for part in self.detailed.values())
 
 
 def changed_keys(old: PropertyMap, new: PropertyMap) -> tuple[str, ...]:
