@@ -148,7 +148,7 @@ class _Monitor(mocks.MockMonitor):
         return super().RegisterResourceOutputs(request)
 
 
-class _RefusedCall(grpc.RpcError):
+class _RefusedCall(grpc.RpcError):  # type: ignore[misc]  # grpc comes without types
     """What the engine answers when a provider refuses a call."""
 
     def code(self) -> grpc.StatusCode:
