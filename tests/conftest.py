@@ -2,6 +2,7 @@
 
 import functools
 import gc
+import signal
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,9 @@ LONGEST = (
     "e2e/test_backups.py",
     "e2e/test_killed_pulumi_up.py",
     "lab/pulumi_aws/test_estate.py",
+    "lab/pulumi_azure/test_estate.py",
+    "lab/test_cli_up_azure.py",
+    "lab/test_daemon_azure.py",
     "lab/pulumi/test_processes.py",
     "lab/pulumi/test_conformance.py",
     "lab/test_daemon.py",
@@ -51,6 +55,16 @@ COLLECT_AFTER = (50_000, 10, 10)
 
 def pytest_configure():
     gc.set_threshold(*COLLECT_AFTER)
+    _hear_signals()
+
+
+def _hear_signals():
+    """Hear signals also where the suite runs in the background of a shell, which lets its children ignore them."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    for ignored in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(ignored) is signal.SIG_IGN:
+            signal.signal(ignored, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session", autouse=True)
