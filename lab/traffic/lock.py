@@ -11,6 +11,8 @@ from lab.traffic.git import GitFailed
 
 _WORD = "maintenance"
 """In the page, in the JSON error, and in what git passes on of the answer."""
+LAG = 1.0
+"""Seconds for which a node may go on refusing after the lock has ended: it hears of the end with its next heartbeat."""
 
 
 class TurnedAway(Exception):
@@ -37,7 +39,7 @@ class Lock:
         """Tell whether the lock is why git failed; ``began``: the loop's time at which it was started."""
         text = str(failed).lower()
         told = f"remote: bitbucket is currently under {_WORD}" in text
-        if told or ("503" in text and (self._seen >= began or await self._holds())):
+        if told or ("503" in text and (self._seen >= began - LAG or await self._holds())):
             self.noted()
             return True
         return False
