@@ -2,56 +2,23 @@
 
 from __future__ import annotations
 
-import time
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from lab.aws.world import AwsWorld
+from lab.balancer.published import Published
 
 if TYPE_CHECKING:
     from lab.aws.targets import Target
-    from lab.aws.world import AwsWorld
 
 SHORT_NAME = "bitbucket-dc:target-group"
-POLL = 0.05
 
 
-@dataclass(slots=True)
-class Routes:
-    """The table, with a version that grows whenever it changes.
+class Routes(Published[AwsWorld]):
+    """The table of a lab in AWS."""
 
-    Attributes:
-        world: what it is read off.
-        http, ssh: ports of the balancer's two fronts.
-        tempo: how many times faster than declared health checks run.
-    """
-
-    world: AwsWorld
-    http: int
-    ssh: int
-    tempo: float
-    version: int = 0
-    _last: dict[str, Any] = field(default_factory=dict)
-    _seen: int = -1
-
-    def wait(self, after: int, seconds: float) -> dict[str, Any]:
-        """Return the table once its version is above ``after``, or after so many seconds."""
-        deadline = time.monotonic() + seconds
-        table = self.read()
-        while table["version"] <= after and time.monotonic() < deadline:
-            time.sleep(POLL)
-            table = self.read()
-        return table
-
-    def read(self) -> dict[str, Any]:
-        """Return the table as it is now."""
-        with self.world.lock:
-            if self._seen == self.world.changes:
-                return {"version": self.version, **self._last}
-            self._seen = self.world.changes
-            table = {"tempo": self.tempo, "listeners": self._listeners(), "groups": self._groups()}
-            if table != self._last:
-                self._last = table
-                self.version += 1
-            return {"version": self.version, **table}
+    def rules(self) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        """Return the listeners of load balancers, and the target groups."""
+        return self._listeners(), self._groups()
 
     def _listeners(self) -> list[dict[str, Any]]:
         found: dict[str, dict[str, Any]] = {}

@@ -6,70 +6,33 @@ table names Bitbucket's session cookie: the balancer ties its cookie to that one
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
 
 from lab.azure.balancers import BALANCER
 from lab.azure.gateways import GATEWAY, RULES, SETTINGS
 from lab.azure.messages import Json
 from lab.azure.paths import key, name_of
 from lab.azure.resources import Resource
-
-if TYPE_CHECKING:
-    from lab.azure.world import AzureWorld
+from lab.azure.world import AzureWorld
+from lab.balancer.published import Published
 
 SESSION = {"cookie": "BITBUCKETSESSIONID", "seconds": 86400.0}
-POLL = 0.05
 MATCHER, INTERVAL, TIMEOUT, HEALTHY, UNHEALTHY = "200-399", 30.0, 30.0, 1, 3
 """What is checked where nothing is declared: codes, seconds, and how many answers decide."""
 
 
-@dataclass(slots=True)
-class Routes:
-    """The table, with a version that grows whenever it changes.
+class Routes(Published[AzureWorld]):
+    """The table of a lab in Azure."""
 
-    Attributes:
-        world: what it is read off.
-        http, ssh: ports of the balancer's two fronts.
-        tempo: how many times faster than declared health checks run.
-    """
-
-    world: AzureWorld
-    http: int
-    ssh: int
-    tempo: float
-    version: int = 0
-    _last: dict[str, Any] = field(default_factory=dict)
-    _seen: int = -1
-
-    def wait(self, after: int, seconds: float) -> dict[str, Any]:
-        """Return the table once its version is above ``after``, or after so many seconds."""
-        deadline = time.monotonic() + seconds
-        table = self.read()
-        while table["version"] <= after and time.monotonic() < deadline:
-            time.sleep(POLL)
-            table = self.read()
-        return table
-
-    def read(self) -> dict[str, Any]:
-        """Return the table as it is now."""
-        with self.world.lock:
-            if self._seen == self.world.changes:
-                return {"version": self.version, **self._last}
-            self._seen = self.world.changes
-            found = list(self._rules())
-            listeners = {line["name"]: line for line, _ in found}
-            groups = {group["arn"]: group for _, group in found}
-            table = {"tempo": self.tempo, "listeners": list(listeners.values()), "groups": list(groups.values())}
-            if table != self._last:
-                self._last = table
-                self.version += 1
-            return {"version": self.version, **table}
+    def rules(self) -> tuple[list[Json], list[Json]]:
+        """Return the listeners and groups of all rules; one listener of a kind is served."""
+        found = list(self._rules())
+        listeners = {line["name"]: line for line, _ in found}
+        groups = {group["arn"]: group for _, group in found}
+        return list(listeners.values()), list(groups.values())
 
     def _rules(self) -> Iterator[tuple[Json, Json]]:
-        """Yield (listener, group) of every rule; one listener of a kind is served."""
+        """Yield (listener, group) of every rule."""
         for gateway in self.world.resources.of(GATEWAY):
             for rule in gateway.properties[RULES]:
                 yield from self._http(gateway, rule["properties"])
