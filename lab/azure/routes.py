@@ -1,7 +1,7 @@
 """The balancer's routing table, read off the application gateways and load balancers of the world.
 
-It has the shape that lab.balancer parses. Where a gateway binds sessions to backends by a cookie of its own, the
-table names Bitbucket's session cookie: the balancer ties its cookie to that one.
+It has the shape that lab.balancer parses. What becomes of requests that are open when a backend's draining time is over
+is documented nowhere; here they are finished. They can be many: bound sessions send new ones until the last moment.
 """
 
 from __future__ import annotations
@@ -16,7 +16,11 @@ from lab.azure.resources import Resource
 from lab.azure.world import AzureWorld
 from lab.balancer.published import Published
 
-SESSION = {"cookie": "BITBUCKETSESSIONID", "seconds": 86400.0}
+SESSION = {"cookie": None, "seconds": 86400.0, "name": "ApplicationGatewayAffinity", "while_draining": True}
+"""Affinity by the gateway's own cookie; a removed backend goes on serving those it is bound to until it has drained.
+
+Source: Microsoft, *Application Gateway HTTP settings configuration*: cookie-based affinity, connection draining.
+"""
 MATCHER, INTERVAL, TIMEOUT, HEALTHY, UNHEALTHY = "200-399", 30.0, 30.0, 1, 3
 """What is checked where nothing is declared: codes, seconds, and how many answers decide."""
 
@@ -87,6 +91,7 @@ class Routes(Published[AzureWorld]):
             "name": name,
             "protocol": protocol,
             "stickiness": None,
+            "cuts": False,
             "health": check,
             "targets": targets,
         }

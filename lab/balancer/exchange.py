@@ -13,7 +13,7 @@ from lab.balancer.answers import own_answer
 from lab.balancer.back import Back
 from lab.balancer.routing import Backend, Pool
 from lab.balancer.site import Site
-from lab.balancer.sticky import BALANCER_COOKIE, value_set
+from lab.balancer.sticky import value_set
 from lab.balancer.table import Stickiness
 
 CONNECT_TIMEOUT = 10.0
@@ -26,9 +26,16 @@ class Binding:
 
     stickiness: Stickiness
     value: bytes | None
-    """The application cookie's value in the request."""
+    """The application cookie's value in the request; empty where the balancer needs none."""
     target: str | None
     """The target that the balancer's cookie names."""
+
+    def newly_bound(self, head: http1.Head, target: str) -> bytes | None:
+        """Return the value to which the session is bound by ``target``'s answer; None when nothing changes."""
+        if self.stickiness.cookie is None:
+            return None if self.target == target else b""
+        value = value_set(head.all(b"set-cookie"), self.stickiness.cookie.encode())
+        return self.value if value is None and self.target not in {None, target} else value
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,18 +257,16 @@ class Exchange:
         """Return the Set-Cookie line that binds the session to this target, None when nothing changes.
 
         It is bound when the application sets its cookie, and again when the target that it was bound to could not
-        take the request: ALB then treats the session as stuck to the new one.
+        take the request: ALB then treats the session as stuck to the new one. A gateway binds whoever is not bound.
         """
         binding = self.request.binding
-        if binding is None:
+        value = binding.newly_bound(head, self._backend.target.id) if binding is not None else None
+        if binding is None or value is None:
             return None
-        value = value_set(head.all(b"set-cookie"), binding.stickiness.cookie.encode())
-        if value is None and binding.target not in {None, self._backend.target.id}:
-            value = binding.value
-        if value is None:
-            return None
-        token = self.front.site.seal.issue(self._backend.target.id, value, time.time() + binding.stickiness.seconds)
-        return b"Set-Cookie: %s=%s; Max-Age=%d; Path=/" % (BALANCER_COOKIE, token, binding.stickiness.seconds)
+        bound = binding.stickiness
+        token = self.front.site.seal.issue(self._backend.target.id, value, time.time() + bound.seconds)
+        lasting = b"" if bound.cookie is None else b" Max-Age=%d;" % bound.seconds
+        return b"Set-Cookie: %s=%s;%s Path=/" % (bound.name.encode(), token, lasting)
 
     def _touch(self) -> None:
         self.front.touched = self.front.site.loop.time()

@@ -14,7 +14,7 @@ from lab.balancer.answers import own_answer
 from lab.balancer.exchange import Binding, Exchange, Request
 from lab.balancer.routing import Pool
 from lab.balancer.site import Site
-from lab.balancer.sticky import BALANCER_COOKIE, read_cookies
+from lab.balancer.sticky import read_cookies
 
 MOST_AHEAD = 256 * 1024
 """Bytes of further requests that a client may send ahead before it is no longer read."""
@@ -202,11 +202,11 @@ class Front(asyncio.Protocol):
         """Return the session that the request belongs to, and the target it is bound to."""
         if pool is None or pool.group.stickiness is None:
             return None, None
-        cookies = read_cookies(head.get(b"cookie"))
-        value = cookies.get(pool.group.stickiness.cookie.encode())
-        token = cookies.get(BALANCER_COOKIE)
+        bound, cookies = pool.group.stickiness, read_cookies(head.get(b"cookie"))
+        value = b"" if bound.cookie is None else cookies.get(bound.cookie.encode())
+        token = cookies.get(bound.name.encode())
         sticky = self.site.seal.read(token, value, time.time()) if token and value is not None else None
-        return Binding(pool.group.stickiness, value, sticky), sticky
+        return Binding(bound, value, sticky), sticky
 
     def _forward(self, head: http1.Head, method: bytes, target: bytes, minor: int) -> bytes:
         seen = head.get(b"x-forwarded-for")

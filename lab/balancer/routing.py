@@ -65,24 +65,27 @@ class Pool:
         self._turn = 0
 
     def choose(self, sticky: str | None = None) -> Backend | None:
-        """Return the target for a new request: the sticky one while it serves, else the least busy one in turn.
+        """Return the target for a new request: the sticky one while it may, else the least busy one in turn.
 
         None when no target may take it. When every registered target is unhealthy all of them are tried, as ALB and
         NLB "fail open".
         """
         candidates = self._candidates
-        if sticky is not None:
-            for backend in candidates:
-                if backend.target.id == sticky:
-                    return backend
+        bound = self.backends.get(sticky) if sticky is not None else None
+        if bound is not None and (bound in candidates or self._goes_on(bound)):
+            return bound
         if not candidates:
             return None
         self._turn = (self._turn + 1) % len(candidates)
         in_turn = candidates[self._turn :] + candidates[: self._turn]
         return min(in_turn, key=lambda backend: len(backend.uses))
 
+    def _goes_on(self, backend: Backend) -> bool:
+        sticky = self.group.stickiness
+        return bool(sticky and sticky.while_draining and not backend.registered and backend.health.healthy)
+
     def update(self, group: Group) -> list[Backend]:
-        """Follow a new declaration of the group; return the backends that must no longer be used at all."""
+        """Follow a new declaration of the group; return the backends that have left it."""
         self.group = group
         declared = {target.id: target for target in group.targets}
         gone = [self.backends.pop(key) for key, kept in list(self.backends.items()) if not _same(kept, declared)]
@@ -116,16 +119,15 @@ class Router:
         """Called after each change of health, or when the last request has left a draining target."""
 
     def apply(self, table: Table) -> None:
-        """Follow a new table. Requests on targets that vanished are cut off (their draining time is over)."""
+        """Follow a new table. Who vanished has drained: what is open there is cut off, where the group cuts."""
         declared = {group.arn: group for group in table.groups}
-        gone: list[Backend] = []
         for arn in self.pools.keys() - declared.keys():
-            gone += self.pools.pop(arn).backends.values()
+            for backend in self.pools.pop(arn).backends.values():
+                _tell(backend.uses | set(backend.idle))
         for arn, group in declared.items():
-            gone += self.pools.setdefault(arn, Pool(group)).update(group)
+            for backend in self.pools.setdefault(arn, Pool(group)).update(group):
+                _tell(backend.uses | set(backend.idle) if group.cuts else backend.idle)
         self.tempo, self.version = table.tempo, table.version
-        for backend in gone:
-            _tell(backend.uses | set(backend.idle))
         for backend in self.backends():
             if not backend.registered:
                 _tell(backend.idle)

@@ -1,7 +1,9 @@
-"""Stickiness by application cookie, as an Application Load Balancer does it.
+"""Stickiness by cookie, as an Application Load Balancer and an Application Gateway do it.
 
-When a target sets the application's cookie, the balancer adds its own, AWSALBAPP-0, which names the target and is bound
-to the value of the application's cookie. A request must carry both to come back to that target.
+ALB: when a target sets the application's cookie, the balancer adds its own, AWSALBAPP-0, which names the target and is
+bound to the value of the application's cookie. A request must carry both to come back to that target.
+
+The gateway: every client gets ApplicationGatewayAffinity with its first answer, and comes back with that alone.
 """
 
 from __future__ import annotations
@@ -9,8 +11,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Iterable
-
-BALANCER_COOKIE = b"AWSALBAPP-0"
 
 
 def read_cookies(header: bytes | None) -> dict[bytes, bytes]:

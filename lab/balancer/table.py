@@ -7,7 +7,7 @@ goes on with the last good one.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -45,10 +45,15 @@ class Listener:
 
 @dataclass(frozen=True, slots=True)
 class Stickiness:
-    """Application-cookie stickiness of a target group."""
+    """How sessions are bound to targets."""
 
-    cookie: str
+    cookie: str | None
+    """The application's cookie that a session is known by; None: every client is one, whatever it sends."""
     seconds: float
+    name: str = "AWSALBAPP-0"
+    """Name of the balancer's own cookie."""
+    while_draining: bool = False
+    """A bound session goes on to a target that drains, as on an Application Gateway; ALB moves it at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +91,8 @@ class Group:
     name: str
     protocol: Protocol
     stickiness: Stickiness | None
+    cuts: bool
+    """Requests that are open when the draining time is over are cut off."""
     health: HealthCheck
     targets: tuple[Target, ...]
 
@@ -151,14 +158,23 @@ def _listener(entry: Mapping[str, Any]) -> Listener:
 
 
 def _group(entry: Mapping[str, Any]) -> Group:
-    stickiness = entry.get("stickiness")
     return Group(
         arn=entry["arn"],
         name=entry["name"],
         protocol=Protocol(entry["protocol"]),
-        stickiness=Stickiness(stickiness["cookie"], float(stickiness["seconds"])) if stickiness else None,
+        stickiness=_stickiness(entry["stickiness"]) if entry.get("stickiness") else None,
+        cuts=bool(entry.get("cuts", True)),
         health=_health(entry["health"]),
         targets=tuple(_target(target) for target in entry["targets"]),
+    )
+
+
+def _stickiness(entry: Mapping[str, Any]) -> Stickiness:
+    bound = Stickiness(entry["cookie"], float(entry["seconds"]))
+    return replace(
+        bound,
+        name=str(entry.get("name", bound.name)),
+        while_draining=bool(entry.get("while_draining", bound.while_draining)),
     )
 
 

@@ -17,6 +17,7 @@ import pytest
 from tests.lab.balancer.world import COOKIE, Node, World, free_port, run, until, world
 
 MIB = 2**20
+SESSION = {"cookie": COOKIE, "seconds": 60}
 
 
 def test_requests_are_spread_over_all_healthy_targets() -> None:
@@ -213,7 +214,7 @@ def test_a_silent_target_is_504_after_the_idle_timeout() -> None:
 def test_a_session_stays_with_its_target_and_moves_when_that_drains() -> None:
     async def scenario() -> None:
         nodes = [Node("i-a"), Node("i-b"), Node("i-c")]
-        async with world(*nodes, sticky=True) as (made, http):
+        async with world(*nodes, sticky=SESSION) as (made, http):
             home = await (await http.get("/login")).text()
             assert {await (await http.get("/x")).text() for _ in range(12)} == {home}
             await made.set_state(made.nodes[home], "draining")
@@ -228,9 +229,46 @@ def test_a_session_stays_with_its_target_and_moves_when_that_drains() -> None:
     run(scenario)
 
 
+GATEWAY = {"cookie": None, "seconds": 600, "name": "ApplicationGatewayAffinity", "while_draining": True}
+
+
+def test_a_gateway_binds_whoever_comes_and_goes_on_to_a_draining_target_until_that_is_gone() -> None:
+    async def scenario() -> None:
+        nodes = [Node("i-a"), Node("i-b"), Node("i-c")]
+        async with world(*nodes, sticky=GATEWAY) as (made, http):
+            first = await http.get("/x")
+            home = await first.text()
+            assert first.cookies["ApplicationGatewayAffinity"].value
+            await made.set_state(made.nodes[home], "draining")
+            assert {await (await http.get("/x")).text() for _ in range(12)} == {home}
+            async with aiohttp.ClientSession(base_url=made.url) as unbound:
+                assert home not in {await (await unbound.get("/x")).text() for _ in range(12)}
+            await made.set_state(made.nodes[home], "gone")
+            moved = await (await http.get("/x")).text()
+            assert moved != home
+            assert {await (await http.get("/x")).text() for _ in range(12)} == {moved}
+
+    run(scenario)
+
+
+def test_a_request_of_a_group_that_does_not_cut_is_finished_after_the_draining_time() -> None:
+    async def scenario() -> None:
+        a, b = Node("i-a"), Node("i-b")
+        async with world(a, b, cuts=False) as (made, http):
+            await made.set_state(b, "draining")
+            waiting = asyncio.create_task(http.get("/wait"))
+            await a.arrived.wait()
+            await made.set_state(b, "registered")
+            await made.set_state(a, "gone")
+            a.go_on.set()
+            assert (await waiting).status == 200
+
+    run(scenario)
+
+
 def test_a_session_is_bound_only_by_both_cookies() -> None:
     async def scenario() -> None:
-        async with world(Node("i-a"), Node("i-b"), sticky=True) as (made, http):
+        async with world(Node("i-a"), Node("i-b"), sticky=SESSION) as (made, http):
             answer = await http.get("/login")
             mine, theirs = answer.cookies["AWSALBAPP-0"].value, answer.cookies[COOKIE].value
             for cookies in ({"AWSALBAPP-0": mine}, {COOKIE: theirs}, {"AWSALBAPP-0": mine, COOKIE: "another"},
@@ -296,7 +334,7 @@ def test_no_new_request_reaches_a_draining_target() -> None:
         async def more_than(count: int) -> None:
             await until(lambda: statuses.total() > count)
 
-        async with world(*nodes, sticky=True) as (made, http):
+        async with world(*nodes, sticky=SESSION) as (made, http):
             workers = [asyncio.create_task(hammer(http)) for _ in range(16)]
             for turn in range(9):
                 node = nodes[turn % 3]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -135,13 +135,14 @@ class Node:
 class World:
     """Nodes and a balancer in front of them."""
 
-    def __init__(self, *nodes: Node, sticky: bool = False, **health: Any) -> None:
+    def __init__(self, *nodes: Node, sticky: Mapping[str, Any] | None = None, cuts: bool = True, **health: Any) -> None:
         self.nodes = {node.id: node for node in nodes}
         self.port = free_port()
         self.tcp_port = free_port()
         self.balancer = Balancer()
         self.idle_timeout: float | None = None
         self.sticky = sticky
+        self.cuts = cuts
         self.version = 0
         self.health = {"path": "/status", "matcher": "200", "interval": 5, "timeout": 4, "healthy": 2, "unhealthy": 2}
         self.health |= health
@@ -169,7 +170,8 @@ class World:
         self.version += 1
         group = {
             "protocol": "HTTP",
-            "stickiness": {"cookie": COOKIE, "seconds": 60} if self.sticky else None,
+            "stickiness": self.sticky,
+            "cuts": self.cuts,
             "health": self.health,
             "targets": [
                 {"id": node.id, "host": "127.0.0.1", "port": node.port, "state": node.state, "since": node.since}
