@@ -18,7 +18,12 @@ if TYPE_CHECKING:
     from automation.adapters.azure.session import Azure
 
 
-def _session(settings: Settings, clock: Clock) -> Azure:
+def session(settings: Settings, clock: Clock) -> Azure:
+    """Return the session that everything on Azure goes through.
+
+    Raises:
+        Refused: Azure's SDK is not installed, or nobody said where the cluster is.
+    """
     try:
         from automation.adapters.azure.session import Azure  # noqa: PLC0415 (as with AWS)
     except ModuleNotFoundError as error:
@@ -33,7 +38,7 @@ def _session(settings: Settings, clock: Clock) -> Azure:
 
 def world_ports(settings: Settings, clock: Clock) -> CloudPorts:
     """Return what rolls need."""
-    azure, cluster, http = _session(settings, clock), settings.cluster_name, Http(ca_bundle=settings.ca_bundle)
+    azure, cluster, http = session(settings, clock), settings.cluster_name, Http(ca_bundle=settings.ca_bundle)
     from automation.adapters.azure.archive import AzureArchive  # noqa: PLC0415 (as with AWS)
     from automation.adapters.azure.backups import AzureBackups  # noqa: PLC0415
     from automation.adapters.azure.host import AzureHost  # noqa: PLC0415
@@ -61,7 +66,7 @@ def safe_ports(settings: Settings, clock: Clock, redactor: Redactor, stores: Map
         Refused: a search index is set, whose snapshots go to S3 only.
     """
     del stores  # credentials of the search index are all that they could be for
-    azure, cluster, backup = _session(settings, clock), settings.cluster_name, settings.backup
+    azure, cluster, backup = session(settings, clock), settings.cluster_name, settings.backup
     from automation.adapters.azure.nodes import AzureGroup  # noqa: PLC0415 (as above)
     from automation.adapters.azure.safe import safe_of  # noqa: PLC0415
 
@@ -87,7 +92,7 @@ def safe_ports(settings: Settings, clock: Clock, redactor: Redactor, stores: Map
 
 def restore_ports(settings: Settings, clock: Clock) -> RestorePorts:
     """Return what restores and drills need."""
-    azure, cluster = _session(settings, clock), settings.cluster_name
+    azure, cluster = session(settings, clock), settings.cluster_name
     from automation.adapters.azure.nodes import LAUNCHING  # noqa: PLC0415 (as above)
     from automation.adapters.azure.safe import drills_of, shell_of  # noqa: PLC0415
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from automation import bootstrap
+from automation import azure_ports, bootstrap
 from automation.adapters import metrics_file
 from automation.adapters.logs import Redactor
 from automation.adapters.notify import notify
@@ -15,7 +15,6 @@ from automation.config import Cloud, Settings
 from automation.core.backups.memory import BackupSettings
 from automation.core.backups.retention import Retention
 from automation.core.backups.sets import BackupSet
-from automation.ports.errors import Refused
 from automation.ports.safe import Safe
 
 Measure = Callable[[Sequence[BackupSet]], None]
@@ -67,15 +66,29 @@ def _measures(settings: Settings, safe: Safe) -> Iterator[Measure]:
     file, namespace = settings.backup.metrics_file, settings.backup.metrics_namespace
     if file is not None:
         yield lambda sets: metrics_file.write(file, metrics_file.render(sets))
-    if namespace is not None and settings.cloud is not Cloud.AWS:
-        hint = "unset BBDC_BACKUP__METRICS_NAMESPACE; BBDC_BACKUP__METRICS_FILE works everywhere"
-        raise Refused("settings", "a namespace of metrics is CloudWatch's: there is none on this cloud", hint=hint)
     if namespace is not None:
-        from automation.adapters.aws.age import publish  # noqa: PLC0415 (whoever does not use it need not have boto3)
-        from automation.adapters.aws.session import Aws  # noqa: PLC0415
+        yield (
+            _age_on_azure(settings, safe, namespace)
+            if settings.cloud is Cloud.AZURE
+            else _age(settings, safe, namespace)
+        )
 
-        caller = Aws(settings.region).caller()
-        yield lambda sets: publish(caller, namespace, settings.cluster_name, sets, now=safe.clock.now())
+
+def _age(settings: Settings, safe: Safe, namespace: str) -> Measure:
+    """Return what tells CloudWatch; whoever does not use it need not have boto3."""
+    from automation.adapters.aws.age import publish  # noqa: PLC0415 (as said)
+    from automation.adapters.aws.session import Aws  # noqa: PLC0415
+
+    caller = Aws(settings.region).caller()
+    return lambda sets: publish(caller, namespace, settings.cluster_name, sets, now=safe.clock.now())
+
+
+def _age_on_azure(settings: Settings, safe: Safe, namespace: str) -> Measure:
+    """Return what tells Azure Monitor."""
+    from automation.adapters.azure.age import publish  # noqa: PLC0415 (whoever does not use it need not have the SDK)
+
+    caller, endpoint = azure_ports.session(settings, safe.clock).caller(), settings.backup.metrics_endpoint
+    return lambda sets: publish(caller, namespace, settings.cluster_name, sets, now=safe.clock.now(), endpoint=endpoint)
 
 
 def _announce_to(settings: Settings) -> Announce:

@@ -53,7 +53,10 @@ class BackupOptions(BackupSettings):
     metrics_file: Path | None = None
     """Prometheus text file that is written after every change; None writes none."""
     metrics_namespace: Annotated[str, Field(pattern=r"^[A-Za-z0-9._/#-]+$")] | None = None
-    """CloudWatch namespace that is told the newest complete set's age after every change; None tells nobody."""
+    """Namespace of the metric, in CloudWatch or Azure Monitor, that is told the newest complete set's age after every
+    change; None tells nobody."""
+    metrics_endpoint: Annotated[str, Field(pattern=r"^https://[^/@\s]+/?$")] | None = None
+    """Azure: where custom metrics are sent, with ``{region}``. None: ``https://{region}.monitoring.azure.com``."""
 
     @property
     def limits(self) -> BackupSettings:

@@ -1,4 +1,4 @@
-"""Azure Monitor: CPU figures of machines, alone or of a whole scale set."""
+"""Azure Monitor: CPU figures of machines, alone or of a whole scale set, and custom metrics of any resource."""
 
 from __future__ import annotations
 
@@ -64,6 +64,9 @@ class Metrics(Kind):
         """Answer with one series, of the resource and everything below it."""
         resource = self.world.resources.get(target.scope)
         name = request.query.get("metricnames", CPU)
+        namespace = request.query.get("metricnamespace", resource.target.kind)
+        if namespace.lower() != resource.target.kind.lower():
+            return self._custom(target, request, namespace, name)
         if name.lower() != CPU.lower():
             message = f"Failed to find metric configuration for provider: {resource.target.kind}, metric: {name}"
             raise errors.ArmError(400, "BadRequest", message)
@@ -72,6 +75,22 @@ class Metrics(Kind):
         figures = [one for part in self._instances(target.scope, request) for one in self.world.figures.of(part)]
         inside = [(moment, value) for moment, value in figures if start <= moment <= end]
         return _answer(target, name, inside, (start, end, step))
+
+    def _custom(self, target: Target, request: Request, namespace: str, name: str) -> Json:
+        """Answer with the series of a metric that somebody sent."""
+        known = self.world.custom_metrics.of(target.scope, namespace, name)
+        if not known:
+            message = f"Failed to find metric configuration for namespace: {namespace}, metric: {name}"
+            raise errors.ArmError(400, "BadRequest", message)
+        start, end = self._span(request)
+        wanted = re.findall(r"(\w+) eq '([^']*)'", request.query.get("$filter", ""))
+        figures = [
+            (one.moment, one.value)
+            for one in known
+            if start <= one.moment <= end and all(value in {one.dimensions.get(dim), "*"} for dim, value in wanted)
+        ]
+        step = _seconds(request.query.get("interval", "PT1M"))
+        return _answer(target, name, figures, (start, end, step), "Unspecified")
 
     def _span(self, request: Request) -> tuple[float, float]:
         span, now = request.query.get("timespan"), self.world.clock.now()
@@ -92,7 +111,13 @@ class Metrics(Kind):
                 yield instance
 
 
-def _answer(target: Target, name: str, figures: list[tuple[float, float]], span: tuple[float, float, float]) -> Json:
+def _answer(
+    target: Target,
+    name: str,
+    figures: list[tuple[float, float]],
+    span: tuple[float, float, float],
+    unit: str = "Percent",
+) -> Json:
     start, end, step = span
     groups: dict[float, list[float]] = defaultdict(list)
     for moment, value in figures:
@@ -105,7 +130,7 @@ def _answer(target: Target, name: str, figures: list[tuple[float, float]], span:
         "id": f"{target.scope}/providers/{METRICS}/{name}",
         "type": METRICS,
         "name": {"value": name, "localizedValue": name},
-        "unit": "Percent",
+        "unit": unit,
         "timeseries": [{"metadatavalues": [], "data": data}] if data else [],
         "errorCode": "Success",
     }

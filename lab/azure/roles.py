@@ -39,6 +39,7 @@ ACTIONS: Mapping[str, tuple[str, ...]] = {
         "Microsoft.Compute/disks/*",
         "Microsoft.Network/networkInterfaces/*",
     ),
+    "3913510d-42f4-4e42-8a64-420c390055eb": ("Microsoft.Insights/Metrics/Write",),  # Monitoring Metrics Publisher
     "4d97b98b-1d4f-4787-a291-c67834d212e7": ("Microsoft.Network/*",),  # Network Contributor
     "e147488a-f6f5-4113-8e2d-b22465e65bf6": (  # Key Vault Crypto Service Encryption User
         "Microsoft.KeyVault/vaults/keys/read",

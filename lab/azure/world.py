@@ -13,11 +13,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from lab.azure import blob_answers, blobs, catalogue, certificates
+from lab.azure import blob_answers, blobs, catalogue, certificates, custom_metrics
 from lab.azure.arm import Arm
 from lab.azure.backends import Backends
 from lab.azure.blobs import Blobs
 from lab.azure.commands import Commands
+from lab.azure.custom_metrics import CustomMetrics
 from lab.azure.disturbances import Disturbances
 from lab.azure.gateway import Gateway
 from lab.azure.groups import Group
@@ -109,6 +110,7 @@ class AzureWorld:
         self.commands = Commands(self)
         self.backends = Backends(self)
         self.figures = Figures(self)
+        self.custom_metrics = CustomMetrics(self)
         self.blobs = Blobs(self)
         self._kinds = self._install()
         self._port = port
@@ -132,6 +134,8 @@ class AzureWorld:
         self._server = Server(self.certificates.context())
         self._url = self._server.listen(Gateway(self, self._answer, call_of), self._port)
         self.blobs.url = self._server.listen(Gateway(self, self.blobs.answer, blobs.call_of, blob_answers.render))
+        metrics = self.custom_metrics
+        metrics.url = self._server.listen(Gateway(self, metrics.answer, custom_metrics.call_of))
         self._ticker.start()
         return self
 

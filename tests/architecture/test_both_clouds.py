@@ -9,7 +9,6 @@ ROOT = Path(__file__).resolve().parents[2]
 ADAPTERS = ROOT / "automation" / "adapters"
 
 AWS_ONLY = {
-    "age": "it tells CloudWatch; on Azure the metrics file is read",
     "opensearch": "a search index's snapshots lie in S3",
     "rds": "called database on Azure",
     "rds_shapes": "called database_shapes on Azure",
