@@ -1,6 +1,6 @@
 """The whole story, told by the commands that a user would type: build, load, upgrade, back up, lose, restore, drill.
 
-    scripts/demo [--keep] [--nodes 3] [--rate 100] [--report report.html]
+    scripts/demo [--cloud azure] [--keep] [--nodes 3] [--rate 100] [--report report.html]
 
 Exit code 0 says: no request failed, every acknowledged push is there, the cluster is STABLE on the new version; and
 what was restored after an accident is exactly what had been acknowledged before the backup.
@@ -28,6 +28,7 @@ from lab import rescue
 BBDC = (sys.executable, "-m", "automation.cli")
 ROOT = Path(__file__).resolve().parent.parent
 START, TARGET = "7.9.0", "7.9.4"
+CLOUDS = ("aws", "azure")
 LEAST_RATE = 100
 """Requests a second that the roll has to bear."""
 
@@ -45,6 +46,8 @@ class Demo:
     """Seconds that a node takes to start."""
     snapshots: float = 1.0
     """Seconds until snapshots are completed."""
+    cloud: str = "aws"
+    """Where the estate stands: one of ``CLOUDS``."""
     begun: float = field(default_factory=time.monotonic)
     env: dict[str, str] = field(default_factory=lambda: dict(os.environ))
 
@@ -71,11 +74,11 @@ class Demo:
         return "".join(said)
 
     def up(self) -> None:
-        """Build the cluster by running the Pulumi program against the lab's AWS, and take over its environment."""
-        where = ("--dir", str(self.directory))
+        """Build the cluster by running the Pulumi program against the lab's cloud, and take over its environment."""
+        where = ("--dir", str(self.directory), *(() if self.cloud == CLOUDS[0] else ("--cloud", self.cloud)))
         shape = ("--nodes", str(self.nodes), "--version", START, "--boot", str(self.boot))
         self.bbdc("lab", "up", *where, *shape, "--snapshots", str(self.snapshots))
-        for line in self.bbdc("lab", "env", *where, quiet=True).splitlines():
+        for line in self.bbdc("lab", "env", "--dir", str(self.directory), quiet=True).splitlines():
             name, _, value = line.removeprefix("export ").partition("=")
             self.env[name] = "".join(shlex.split(value))
         self.env["BBDC_LAB_DIR"] = str(self.directory)
@@ -128,12 +131,13 @@ def tell(demo: Demo) -> tuple[list[str], dict[str, Any], list[str]]:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the demo; the exit code says whether anything failed."""
     parser = argparse.ArgumentParser(prog="scripts/demo", description=__doc__)
+    parser.add_argument("--cloud", default=CLOUDS[0], choices=CLOUDS, help="where the estate stands")
     parser.add_argument("--keep", action="store_true", help="leave the lab running, and say how to use it")
     parser.add_argument("--nodes", type=int, default=3)
     parser.add_argument("--rate", type=int, default=LEAST_RATE + 10, help="requests a second")
     parser.add_argument("--report", type=Path, default=Path("report.html"))
     given = parser.parse_args(argv)
-    demo = Demo(Path(tempfile.mkdtemp(prefix="bbdc-demo-")), given.nodes, given.rate, given.report)
+    demo = Demo(Path(tempfile.mkdtemp(prefix="bbdc-demo-")), given.nodes, given.rate, given.report, cloud=given.cloud)
     try:
         wrong, traffic, lines = tell(demo)
     except subprocess.CalledProcessError as error:
