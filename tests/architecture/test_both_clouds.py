@@ -17,6 +17,7 @@ AWS_ONLY = {
 AZURE_ONLY = {
     "autoscale": "the one scaling process of Azure; on AWS they belong to the group",
     "gateway": "target groups are asked directly; a gateway is written as a whole",
+    "sign_in": "what Entra ID refuses, in one line; AWS refuses requests one by one",
     "ssh_pool": "likewise for the load balancer",
     "machines": "identity of machines that are renewed in their places",
     "database": "called rds on AWS",

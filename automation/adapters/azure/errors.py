@@ -1,7 +1,7 @@
 """The one place where Azure's errors become ours.
 
-Azure Resource Manager has a code for most things, and an HTTP status for the rest. What sign-in refuses comes as a
-``ClientAuthenticationError`` whose text begins with an ``AADSTS`` number: the only thing to tell the reasons apart by.
+Azure Resource Manager has a code for most things, and an HTTP status for the rest. What sign-in refuses is sorted in
+``sign_in``.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 from azure.core import exceptions as azure
 from azure.core.exceptions import HttpResponseError
 
+from automation.adapters.azure import sign_in
 from automation.ports.errors import (
     BbdcError,
     Conflict,
@@ -40,25 +41,20 @@ _PLACE = {
 }  # fmt: skip
 _NOT_FOUND_TEXT = re.compile(r"is not an active Virtual Machine Scale Set VM", re.IGNORECASE)
 _QUOTA_TEXT = re.compile(r"exceeding approved .* quota|quota .*exceeded", re.IGNORECASE | re.DOTALL)
-_ACTION = re.compile(r"perform action '([^']+)'")
-_SIGN_IN = re.compile(r"AADSTS(\d+)")
-_SIGN_IN_HINTS = {
-    "90002": "there is no such tenant: check AZURE_TENANT_ID",
-    "700016": "the tenant does not know this application: check AZURE_CLIENT_ID and AZURE_TENANT_ID",
-    "7000215": "the client secret is wrong: set the secret's value, not its id, in AZURE_CLIENT_SECRET",
-    "7000222": "the client secret has expired: make a new one",
-    "700027": "the certificate is not registered with this application",
-    "53003": "conditional access forbids this sign-in",
-}
-
-_NO_WAY_TO_SIGN_IN = re.compile(
-    r"SSL:|certificate verify|failed to (resolve|establish)|name or service not known|max retries|timed out|refused",
-    re.IGNORECASE,
+_RIGHTS = (
+    # First what is missing on another resource: the same text names the action that is allowed before it.
+    re.compile(r"perform action\(s\) '(?P<right>[^']+)' on the linked scope\(s\) '(?P<scope>[^']+)'"),
+    re.compile(r"perform action '(?P<right>[^']+)' over scope '(?P<scope>[^']+)'"),
+    re.compile(r"Action: '(?P<right>[^']+)'\s+Resource: '(?P<scope>[^']+)'"),  # a key vault
 )
-"""What azure-identity says where it did not get through: it has one kind of error for that and for a wrong password."""
-_NETWORK_HINT = "check the network path to Azure, proxies, REQUESTS_CA_BUNDLE and BBDC_AZURE_ENDPOINT"
-
-LOGIN_HINT = "check the Azure credentials: az account show, or AZURE_TENANT_ID, AZURE_CLIENT_ID, AZURE_CLIENT_SECRET"
+_WHO = re.compile(r"client '([^']+)'(?: with object id '([^']+)')?|Caller: appid=([^;]+);oid=([^;\s]+)")
+_BLOBS = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs"
+_BLOB_VERBS = {"GET": "read", "HEAD": "read", "DELETE": "delete"}
+_PLACE_HINTS = {
+    "SubscriptionNotFound": "check BBDC_SUBSCRIPTION, and that this identity has a role in it",
+    "InvalidSubscriptionId": "BBDC_SUBSCRIPTION is a subscription's id, not its name: az account show --query id",
+    "ResourceGroupNotFound": "check BBDC_RESOURCE_GROUP",
+}
 
 
 def translate(error: azure.AzureError, doing: str) -> BbdcError:
@@ -74,7 +70,7 @@ def translate(error: azure.AzureError, doing: str) -> BbdcError:
         return _answered(error, doing)
     message = f"{doing}: {_cut(str(error))}"
     if isinstance(error, azure.ServiceRequestError):
-        return Unreachable(message, hint=_NETWORK_HINT)
+        return Unreachable(message, hint=sign_in.NETWORK_HINT)
     if isinstance(error, azure.ServiceResponseError):
         return Unavailable(message)  # the connection broke: it may have been carried out
     return Unexpected(message)
@@ -87,29 +83,20 @@ def code_of(error: azure.AzureError) -> str:
 
 
 def _sign_in(error: azure.ClientAuthenticationError, doing: str) -> BbdcError:
-    """Sort what stopped us before the request: no credential, a refused one, or a token that is not taken."""
-    text = str(error)
-    found = _SIGN_IN.search(text)
-    if found is None and code_of(error) in _FORBIDDEN:
-        return _answered(error, doing)
-    if found is None and _NO_WAY_TO_SIGN_IN.search(text):
-        return Unreachable(f"{doing}: {_cut(text)}", hint=_NETWORK_HINT)
-    if "authority configuration" in text:  # how MSAL tells that the authority does not know the tenant
-        return NotAuthenticated(f"{doing}: {_cut(text)}", hint=_SIGN_IN_HINTS["90002"])
-    hint = _SIGN_IN_HINTS.get(found[1], LOGIN_HINT) if found else LOGIN_HINT
-    if "InvalidAuthenticationTokenTenant" in code_of(error):
-        hint = "the subscription belongs to another tenant: check AZURE_TENANT_ID and BBDC_SUBSCRIPTION"
-    return NotAuthenticated(f"{doing}: {_cut(text)}", hint=hint)
+    """Sort what stopped us before the request; who was known and may not is another matter."""
+    code = code_of(error)
+    return _answered(error, doing) if code in _FORBIDDEN else sign_in.translate(error, doing, code)
 
 
 def _answered(error: HttpResponseError, doing: str) -> BbdcError:
     code, text, status = code_of(error), _text(error), _status(error)
     message = f"{doing}: {code}: {text}" if text else f"{doing}: {code}"
     if status == 401:
-        return NotAuthenticated(message, hint=LOGIN_HINT)
+        return NotAuthenticated(message, hint=sign_in.TOKEN_HINTS.get(code, sign_in.LOGIN_HINT))
+    if code in sign_in.TOKEN_HINTS:  # storage tells with 403 that clocks differ
+        return NotAuthenticated(message, hint=sign_in.TOKEN_HINTS[code])
     if code in _FORBIDDEN or status == 403:
-        right = _right(str(error), error)
-        return Forbidden(message, right=right, hint=f"allow {right} to this identity" if right else "")
+        return _forbidden(error, doing, code, message)
     if status == 429 or code == "TooManyRequests":
         return Throttled(message, after=_after(error))
     refused = _refusal(code, text, message)
@@ -132,10 +119,8 @@ def _refusal(code: str, text: str, message: str) -> BbdcError | None:
 def _state(error: HttpResponseError, code: str, text: str, message: str) -> BbdcError:
     status = _status(error)
     # The operation's own status before the answer's: an operation that failed is told with HTTP 200.
-    if status == 404 or code.endswith("NotFound") or _NOT_FOUND_TEXT.search(text):
-        hint = "check BBDC_SUBSCRIPTION" if code == "SubscriptionNotFound" else ""
-        hint = "check BBDC_RESOURCE_GROUP" if code == "ResourceGroupNotFound" else hint
-        return NotFound(message, hint=hint)
+    if status == 404 or code.endswith("NotFound") or code in _PLACE_HINTS or _NOT_FOUND_TEXT.search(text):
+        return NotFound(message, hint=_PLACE_HINTS.get(code, ""))
     if status in {409, 412} or code in {"Canceled", "Conflict", "OperationNotAllowed", "AnotherOperationInProgress"}:
         return Conflict(message)
     if status >= 500 or status == 408 or code in {"InternalExecutionError", "InternalServerError", "Failed"}:
@@ -143,12 +128,25 @@ def _state(error: HttpResponseError, code: str, text: str, message: str) -> Bbdc
     return Unexpected(message)
 
 
-def _right(text: str, error: HttpResponseError) -> str:
-    named = _ACTION.search(text)
-    if named is not None:
-        return named[1]
-    # A store of data (blobs, secrets) names no action; the caller's message says what was being done.
-    return "" if error.response is None else "a data-plane role"
+def _forbidden(error: HttpResponseError, doing: str, code: str, message: str) -> Forbidden:
+    """Name the right, its scope, and who lacks it."""
+    text = str(error)
+    found = next((match for rule in _RIGHTS if (match := rule.search(text)) is not None), None)
+    right, scope = (found["right"], found["scope"]) if found is not None else _of_data(error, code)
+    if not right:
+        return Forbidden(message)
+    who = next((" ".join(part for part in match if part) for match in _WHO.findall(text)), "")
+    to = f"this identity ({who})" if who else "this identity"
+    return Forbidden(f"{doing}: {code}: {right} on {scope} is not allowed", right=right, hint=f"allow {right} to {to}")
+
+
+def _of_data(error: HttpResponseError, code: str) -> tuple[str, str]:
+    """Return right and scope where a store of blobs refuses: it names neither."""
+    request = getattr(error.response, "request", None)
+    method, url = str(getattr(request, "method", "")), str(getattr(request, "url", "")).partition("?")[0]
+    if code not in {"AuthorizationPermissionMismatch", "AuthorizationFailure"} or not method:
+        return "", ""
+    return f"{_BLOBS}/{_BLOB_VERBS.get(method, 'write')}", url
 
 
 def _status(error: Any) -> int:

@@ -25,6 +25,7 @@ from azure.core.pipeline.transport import RequestsTransport
 from azure.identity import AzureAuthorityHosts, DefaultAzureCredential
 
 from automation.adapters.azure.errors import translate
+from automation.adapters.azure.sign_in import quiet
 from automation.adapters.clock import SystemClock
 from automation.ports.clock import Clock
 
@@ -77,6 +78,7 @@ class Azure:
         """The one credential; also for clients of data planes (blobs, secrets)."""
         with self._lock:
             if self._credential is None:
+                quiet()
                 self._credential = DefaultAzureCredential(
                     # A resource manager of one's own has an authority of its own, which Microsoft does not know.
                     disable_instance_discovery=_is_own(os.environ.get("AZURE_AUTHORITY_HOST", "")),
