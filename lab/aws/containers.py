@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -61,7 +62,7 @@ class Containers:
         home.mkdir(parents=True)
         try:
             environment = {**self._own(home), **_plain(container), **self._secrets(container)}
-            process = _spawn(_command(container), environment, home)
+            process = spawn(_command(container), environment, home)
         except (LookupError, OSError) as error:
             _stopped(task, None, f"CannotStartContainerError: {error}")
             return
@@ -79,13 +80,13 @@ class Containers:
                 _stopped(one.task, code if code >= 0 else 128 - code, "Essential container in task exited")
                 self.world.emit("task", task=one.task.task_arn, code=one.task.containers[0].exitCode)
             elif one.asked_to_stop is not None and now >= one.asked_to_stop + one.patience:
-                _signal(one.process, signal.SIGKILL)
+                signal_all(one.process, signal.SIGKILL)
 
     def stop(self, task: Any) -> None:
         """Ask the process of a task to end."""
         if one := self.running.get(task.id):
             one.asked_to_stop = self.world.clock.now()
-            _signal(one.process, signal.SIGTERM)
+            signal_all(one.process, signal.SIGTERM)
 
     def log(self, task_arn: str) -> str:
         """Return what a task has written so far."""
@@ -94,7 +95,7 @@ class Containers:
     def close(self) -> None:
         """End every process that still runs."""
         for one in self.running.values():
-            _signal(one.process, signal.SIGKILL)
+            signal_all(one.process, signal.SIGKILL)
             one.process.wait()
         self.running.clear()
 
@@ -157,10 +158,16 @@ def _command(container: dict[str, Any]) -> list[str]:
     command = [*(container.get("entryPoint") or ()), *(container.get("command") or ())]
     if not command:
         raise LookupError("the container has no command, and the lab does not look into images")
+    return own_command(command)
+
+
+def own_command(command: list[str]) -> list[str]:
+    """Return a container's command with this checkout's ``bbdc`` at its head where the image has one."""
     return [sys.executable, "-m", "automation.cli", *command[1:]] if command[0] == "bbdc" else command
 
 
-def _spawn(command: list[str], environment: dict[str, str], home: Path) -> subprocess.Popen[bytes]:
+def spawn(command: list[str], environment: Mapping[str, str], home: Path) -> subprocess.Popen[bytes]:
+    """Start a container's process in a directory of its own; what it writes goes into ``log`` there."""
     with (home / "log").open("wb") as log:
         return subprocess.Popen(
             command,
@@ -173,7 +180,7 @@ def _spawn(command: list[str], environment: dict[str, str], home: Path) -> subpr
         )
 
 
-def _signal(process: subprocess.Popen[bytes], what: signal.Signals) -> None:
+def signal_all(process: subprocess.Popen[bytes], what: signal.Signals) -> None:
     """Signal the process and its children, if there are any left."""
     if process.poll() is None:
         os.killpg(process.pid, what)

@@ -103,10 +103,10 @@ def _cron(fields: tuple[str, ...], zone: str) -> Cron:
     if (days == "?") == (week == "?"):
         raise ValueError("exactly one of day-of-month and day-of-week must be ?")
     return Cron(
-        minutes=_numbers(minutes, 0, 59),
-        hours=_numbers(hours, 0, 23),
-        months=_numbers(months, 1, 12, _MONTHS),
-        years=_numbers(years, 1970, _LAST_YEAR),
+        minutes=numbers(minutes, 0, 59),
+        hours=numbers(hours, 0, 23),
+        months=numbers(months, 1, 12, _MONTHS),
+        years=numbers(years, 1970, _LAST_YEAR),
         on=_of_month(days) if week == "?" else _of_week(week),
         zone=ZoneInfo(zone),
     )
@@ -115,13 +115,13 @@ def _cron(fields: tuple[str, ...], zone: str) -> Cron:
 def _of_month(text: str) -> Callable[[date], bool]:
     if text == "L":
         return lambda day: day.day == calendar.monthrange(day.year, day.month)[1]
-    allowed = _numbers(text, 1, 31)
+    allowed = numbers(text, 1, 31)
     return lambda day: day.day in allowed
 
 
 def _of_week(text: str) -> Callable[[date], bool]:
     name, _mark, nth = text.partition("#")
-    allowed = _numbers(name, 1, 7, _WEEK)
+    allowed = numbers(name, 1, 7, _WEEK)
     if not nth:
         return lambda day: _weekday(day) in allowed
     week = int(nth)
@@ -133,7 +133,7 @@ def _weekday(day: date) -> int:
     return day.isoweekday() % 7 + 1
 
 
-def _numbers(text: str, low: int, high: int, names: tuple[str, ...] = ()) -> frozenset[int]:
+def numbers(text: str, low: int, high: int, names: tuple[str, ...] = ()) -> frozenset[int]:
     """Read one field: ``*``, numbers or names, ranges, steps, and lists of them."""
     found: set[int] = set()
     for part in text.split(","):

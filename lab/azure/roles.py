@@ -7,12 +7,10 @@ assignments of the world say at the moment of the call.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
-from lab.azure import errors
+from lab.azure import definitions, errors
 from lab.azure.errors import ArmError
 from lab.azure.identities import Principal, Token
 from lab.azure.kinds import Change, Kind
@@ -21,41 +19,13 @@ from lab.azure.models import SCALE_SET
 from lab.azure.paths import key, name_of
 from lab.azure.principals import IDENTITY
 from lab.azure.resources import Resource
+from lab.azure.rights import Rights
 
 if TYPE_CHECKING:
     from lab.azure.instances import Instance
     from lab.azure.world import AzureWorld
 
 ASSIGNMENT = "Microsoft.Authorization/roleAssignments"
-BLOBS = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs"
-ACTIONS: Mapping[str, tuple[str, ...]] = {
-    "8e3af657-a8ff-443c-a75c-2fe8c4bcb635": ("*",),  # Owner
-    "b24988ac-6180-42a0-ab88-20f7382dd24c": ("*",),  # Contributor
-    "acdd72a7-3385-48ef-bd42-f606fba81ae7": ("*/read",),  # Reader
-    "43d0d8ad-25c7-4714-9337-8ba259a9fe05": ("*/read",),  # Monitoring Reader
-    "9980e02c-c2be-4d73-94e8-173b1dc7cf3c": (  # Virtual Machine Contributor
-        "Microsoft.Compute/virtualMachines/*",
-        "Microsoft.Compute/virtualMachineScaleSets/*",
-        "Microsoft.Compute/disks/*",
-        "Microsoft.Network/networkInterfaces/*",
-    ),
-    "3913510d-42f4-4e42-8a64-420c390055eb": ("Microsoft.Insights/Metrics/Write",),  # Monitoring Metrics Publisher
-    "4d97b98b-1d4f-4787-a291-c67834d212e7": ("Microsoft.Network/*",),  # Network Contributor
-    "e147488a-f6f5-4113-8e2d-b22465e65bf6": (  # Key Vault Crypto Service Encryption User
-        "Microsoft.KeyVault/vaults/keys/read",
-        "Microsoft.KeyVault/vaults/keys/wrap/action",
-        "Microsoft.KeyVault/vaults/keys/unwrap/action",
-    ),
-    "b86a8fe4-44ce-4948-aee5-eccb2c155cd7": ("Microsoft.KeyVault/vaults/secrets/*",),  # Key Vault Secrets Officer
-    "4633458b-17de-408a-b874-0445c86b69e6": (  # Key Vault Secrets User
-        "Microsoft.KeyVault/vaults/secrets/getSecret/action",
-        "Microsoft.KeyVault/vaults/secrets/read",
-    ),
-    "7f951dda-4ed3-4680-a7ca-43fe172d538d": ("Microsoft.ContainerRegistry/registries/pull/read",),  # AcrPull
-    "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1": (f"{BLOBS}/read",),  # Storage Blob Data Reader
-    "ba92f5b4-2d11-453d-a403-e96b0029c9fe": (f"{BLOBS}/*",),  # Storage Blob Data Contributor
-}
-"""Id of a built-in role -> what it allows; the lab has these and those that somebody defines."""
 
 
 @dataclass(slots=True)
@@ -69,7 +39,7 @@ class Assignments(Kind):
         role = str(asked.get("roleDefinitionId") or "")
         if not asked.get("principalId"):
             raise errors.invalid("Required parameter 'principalId' is missing (null).", "InvalidCreateRoleAssignment")
-        if name_of(role).lower() not in ACTIONS and self.world.resources.find(role) is None:
+        if not definitions.is_known(self.world, role):
             message = f"The specified role definition with ID '{name_of(role)}' does not exist."
             raise errors.invalid(message, "RoleDefinitionDoesNotExist")
         before = {} if change.old is None else change.old.properties
@@ -88,12 +58,17 @@ class Assigned(Principal):
 
     def may(self, action: str, scope: str) -> bool:
         """Say whether an assignment allows an action on something."""
-        return any(
-            f"{key(scope)}/".startswith(f"{key(line.target.scope)}/")
-            and any(fnmatchcase(action.lower(), allowed.lower()) for allowed in _allowed(line))
+        return any(one.allow(action) for one in self.rights(scope))
+
+    def rights(self, scope: str) -> list[Rights]:
+        """Return what the assignments at a scope and above it allow."""
+        roles = [
+            str(line.properties.get("roleDefinitionId"))
             for line in self.world.resources.of(ASSIGNMENT)
             if line.properties.get("principalId") == self.object
-        )
+            and f"{key(scope)}/".startswith(f"{key(line.target.scope)}/")
+        ]
+        return [one for role in roles for one in definitions.rights_of(self.world, role)]
 
 
 def machine_token(world: AzureWorld, machine: str, audience: str, client: str = "") -> dict[str, str]:
@@ -106,10 +81,20 @@ def machine_token(world: AzureWorld, machine: str, audience: str, client: str = 
     found = [] if instance is None else [one for one in _given(world, instance) if client in {"", _client(one)}]
     if len(found) != 1:
         raise ArmError(400, "invalid_request", "Identity not found")
-    who = found[0].properties
-    principal = Assigned(
+    return issue(world, found[0], audience)
+
+
+def principal_of(world: AzureWorld, identity: Resource) -> Assigned:
+    """Return who a managed identity is."""
+    who = identity.properties
+    return Assigned(
         str(who["clientId"]), str(who["tenantId"]), secrets.token_hex(16), object=str(who["principalId"]), world=world
     )
+
+
+def issue(world: AzureWorld, identity: Resource, audience: str) -> dict[str, str]:
+    """Return a token of a managed identity, with what a token service says about it."""
+    principal = principal_of(world, identity)
     text = secrets.token_urlsafe(48)
     world.identities.tokens[text] = Token(principal, audience.rstrip("/"))
     now = int(world.clock.now())
@@ -136,7 +121,3 @@ def _given(world: AzureWorld, instance: Instance) -> list[Resource]:
 
 def _client(identity: Resource) -> str:
     return str(identity.properties.get("clientId"))
-
-
-def _allowed(assignment: Resource) -> tuple[str, ...]:
-    return ACTIONS.get(name_of(str(assignment.properties.get("roleDefinitionId"))).lower(), ())

@@ -13,13 +13,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from lab.azure import blob_answers, blobs, catalogue, certificates, custom_metrics
+from lab.azure import blob_answers, blobs, catalogue, certificates, custom_metrics, job_identities
 from lab.azure.arm import Arm
 from lab.azure.backends import Backends
 from lab.azure.blobs import Blobs
 from lab.azure.commands import Commands
 from lab.azure.custom_metrics import CustomMetrics
 from lab.azure.disturbances import Disturbances
+from lab.azure.executions import JobExecutions
 from lab.azure.gateway import Gateway
 from lab.azure.groups import Group
 from lab.azure.identities import MANAGEMENT, Identities, Principal
@@ -60,6 +61,7 @@ class AzureWorld:
         page_size: how many resources a page of a listing holds.
         tick: seconds between two looks at the clock from a thread; None when every request is enough.
         port: of Azure Resource Manager and of sign-in; 0 for any free one.
+        jobs: directory of executions of jobs; beside the certificates when None.
 
     Attributes:
         listeners: called under the lock with every event: name and details.
@@ -84,6 +86,7 @@ class AzureWorld:
         page_size: int = 50,
         tick: float | None = None,
         port: int = 0,
+        jobs: Path | None = None,
     ) -> None:
         self.machines = machines
         self.directory = directory
@@ -111,6 +114,7 @@ class AzureWorld:
         self.backends = Backends(self)
         self.figures = Figures(self)
         self.custom_metrics = CustomMetrics(self)
+        self.executions = JobExecutions(self, directory.parent / "jobs" if jobs is None else jobs)
         self.blobs = Blobs(self)
         self._kinds = self._install()
         self._port = port
@@ -136,6 +140,8 @@ class AzureWorld:
         self.blobs.url = self._server.listen(Gateway(self, self.blobs.answer, blobs.call_of, blob_answers.render))
         metrics = self.custom_metrics
         metrics.url = self._server.listen(Gateway(self, metrics.answer, custom_metrics.call_of))
+        door = job_identities.Door(self)
+        self.executions.url = self._server.listen(Gateway(self, door.answer, job_identities.call_of))
         self._ticker.start()
         return self
 
@@ -144,6 +150,7 @@ class AzureWorld:
     ) -> None:
         """Stop."""
         self._ticker.stop()
+        self.executions.close()
         if self._server is not None:
             self._server.stop()
         self.commands.close()
@@ -208,6 +215,7 @@ class AzureWorld:
         now = self.clock.now()
         self.operations.advance(now)
         self.backends.advance(now)
+        self.executions.advance(now)
 
     def _answer(self, request: Request) -> Answer:
         signed_in = self.identities.answer(request)
