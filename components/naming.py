@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pulumi
 
 CLUSTER_TAG = "bitbucket-dc:cluster"
-"""Carried by every resource; the automation finds an estate by it."""
+"""Carried by every resource that takes a colon in a tag's name; the automation finds an estate by it."""
 VERSION_TAG = "bitbucket-dc:version"
 """Bitbucket version that a machine was started to run."""
 ROLE_TAG = "bitbucket-dc:role"

@@ -136,6 +136,7 @@ class AzureBitbucketCluster(pulumi.ComponentResource):
             estate,
             where,
             encryption=self.encryption,
+            database=spec.database.password,
             search=spec.bitbucket.search,
             setup=spec.bitbucket.setup,
             opts=self._inside,

@@ -3,14 +3,17 @@
 One server for each generation of data; nodes connect to the active one.
 """
 
+import re
+from collections.abc import Mapping
 from typing import Any
 
 import pulumi
 from pulumi_azure_native import dbforpostgresql as postgres
 from pulumi_azure_native import privatedns
 
+from components.azure.live import ServerFacts, server_facts
 from components.azure.network import POSTGRESQL_SERVERS, AzureNetwork
-from components.azure.place import Place
+from components.azure.place import UNIQUE, Place, distinct
 from components.flows import POSTGRESQL
 from components.generations import DataSpec, Generation
 from components.naming import DATABASE_LIMIT, GENERATION_TAG, Estate
@@ -65,7 +68,7 @@ class AzureDatabase(pulumi.ComponentResource):
             private_zone_name=f"{cluster}.private.postgres.database.azure.com",
             resource_group_name=self._where.group,
             location="global",
-            tags=self._estate.tagged(child),
+            tags=dns_tags(self._estate.tagged(child)),
             opts=self._inside,
         )
         self._link = privatedns.VirtualNetworkLink(
@@ -76,7 +79,7 @@ class AzureDatabase(pulumi.ComponentResource):
             location="global",
             registration_enabled=False,
             virtual_network={"id": network.vpc_id},
-            tags=self._estate.tagged(f"{child}-link"),
+            tags=dns_tags(self._estate.tagged(f"{child}-link")),
             opts=self._inside,
         )
         return zone
@@ -84,19 +87,25 @@ class AzureDatabase(pulumi.ComponentResource):
     def _server(self, generation: Generation) -> postgres.Server:
         spec, estate, child = self._spec, self._estate, f"{self._name}-instance{generation.suffix}"
         tier = pulumi.Output.from_input(spec.instance_class).apply(tier_of)
+        # No other customer's server may have the name either: all stand in one domain.
+        name = distinct(self._where, estate.physical(f"database{generation.suffix}", DATABASE_LIMIT - UNIQUE - 1))
+        live: pulumi.Output[ServerFacts] = name.apply(lambda known: server_facts(self._where, known, self))
         server = postgres.Server(
             child,
-            server_name=estate.physical(f"database{generation.suffix}", DATABASE_LIMIT),
+            server_name=name,
             resource_group_name=self._where.group,
             location=self._where.location,
             sku={"name": spec.instance_class, "tier": tier},
-            storage={"storage_size_gb": storage_size(spec.size), "auto_grow": "Enabled"},
+            storage={
+                "storage_size_gb": live.apply(lambda known: max(storage_size(spec.size), known.size)),
+                "auto_grow": "Enabled",
+            },
             backup={
                 "backup_retention_days": spec.backup_days,
                 "geo_redundant_backup": "Enabled" if spec.geo_redundant else "Disabled",
             },
-            availability_zone=self._network.zones[0],
-            high_availability=tier.apply(lambda known: standby(known, self._network.zones[1])),
+            availability_zone=live.apply(lambda known: known.zone or self._network.zones[0]),
+            high_availability=pulumi.Output.all(tier, live).apply(lambda known: self._standby(*known)),
             network={
                 "delegated_subnet_resource_id": self._network.subnet_ids["database"],
                 "private_dns_zone_arm_resource_id": self._zone.id,
@@ -108,6 +117,11 @@ class AzureDatabase(pulumi.ComponentResource):
         )
         self._fill(generation, server)
         return server
+
+    def _standby(self, tier: str, live: ServerFacts) -> dict[str, str]:
+        primary = live.zone or self._network.zones[0]
+        other = next(zone for zone in self._network.zones if zone != primary)
+        return standby(tier, live.standby_zone or other)
 
     def _beginning(self, generation: Generation) -> dict[str, Any]:
         """Return what the server begins with: nothing, or another server's past.
@@ -159,6 +173,11 @@ class AzureDatabase(pulumi.ComponentResource):
             # One change of a server at a time: Azure refuses the second.
             opts=pulumi.ResourceOptions(parent=self, protect=generation.protect, depends_on=[limit]),
         )
+
+
+def dns_tags(tags: Mapping[str, pulumi.Input[str]]) -> dict[str, pulumi.Input[str]]:
+    """Return the tags that a DNS zone takes: in their names Azure's DNS allows no signs, such as our colon."""
+    return {name: value for name, value in tags.items() if re.fullmatch(r"[A-Za-z][\w.-]*", name)}
 
 
 def storage_size(asked: int) -> int:

@@ -74,11 +74,8 @@ class AzureEncryption(pulumi.ComponentResource):
             location=self._where.location,
             encryption_type="EncryptionAtRestWithCustomerKey",
             identity={"type": "SystemAssigned"},
-            # No version in the address: a key that is rotated is taken over.
-            active_key={
-                "key_url": pulumi.Output.concat(self.vault_uri, f"keys/{KEY}"),
-                "source_vault": {"id": vault.id},
-            },
+            # Azure wants the address with the key's version, also where the set follows the rotation by itself.
+            active_key={"key_url": key.key_uri_with_version, "source_vault": {"id": vault.id}},
             rotation_to_latest_key_version_enabled=True,
             tags=self._estate.tagged(child),
             opts=inside,

@@ -106,8 +106,9 @@ class Rules:
         for flow in FLOWS:
             if SUBNETS.get(flow.source) == subnet:
                 yield self._between(flow)
-        # Packages and the cloud's own services; nothing else from the file server.
-        for port in self._spec.egress_ports if subnet == "nodes" else (443,):
+        # Packages (many mirrors speak plain HTTP; signatures protect them) and the cloud's own services; nothing else
+        # from the file server.
+        for port in self._spec.egress_ports if subnet == "nodes" else (80, 443):
             yield _allow(f"world-{port}", "*", "Internet", str(port))
 
     def _between(self, flow: Flow) -> dict[str, Any]:

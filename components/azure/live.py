@@ -22,6 +22,7 @@ MISSING = re.compile(r"NotFound|\b404\b")
 """What Azure's answer contains when the resource, or its group, is not there yet."""
 GATEWAY = ("azure-native:network:getApplicationGateway", "applicationGatewayName")
 BALANCER = ("azure-native:network:getLoadBalancer", "loadBalancerName")
+SERVER = ("azure-native:dbforpostgresql:getServer", "serverName")
 SCALE_SET = ("azure-native:compute:getVirtualMachineScaleSet", "vmScaleSetName")
 
 Json = Mapping[str, Any]
@@ -77,6 +78,31 @@ async def facts(where: Place, names: Names, parent: pulumi.Resource) -> Facts:
         # Only while a node is out of service: afterwards the note means nothing, and a gateway takes minutes to update.
         _kept(gateway, DRAINING_TAG) if len(http) < nodes else {},
         _kept(scale_set, REPLACING_TAG),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ServerFacts:
+    """What Azure itself has changed of a database server; the beginning is a server that is not there yet."""
+
+    size: int = 0
+    """GiB of storage. It grows when it is full, and Azure takes none back."""
+    zone: str | None = None
+    """Zone of the primary. A failover exchanges it with the standby's."""
+    standby_zone: str | None = None
+
+
+async def server_facts(where: Place, name: str, parent: pulumi.Resource) -> ServerFacts:
+    """Read what Azure has changed: to send the sizes and zones of the first day again would be refused.
+
+    Raises:
+        Exception: the cloud did not say.
+    """
+    found = await _ask(SERVER, name, where, parent)
+    return ServerFacts(
+        int((found.get("storage") or {}).get("storageSizeGB") or 0),
+        found.get("availabilityZone") or None,
+        (found.get("highAvailability") or {}).get("standbyAvailabilityZone") or None,
     )
 
 

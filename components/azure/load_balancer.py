@@ -121,7 +121,14 @@ class AzureLoadBalancer(pulumi.ComponentResource):
             resource_group_name=self._where.group,
             location=self._where.location,
             # A push is a request body of any size and any content.
-            policy_settings={"state": "Enabled", "mode": "Prevention", "request_body_check": False},
+            policy_settings={
+                "state": "Enabled",
+                "mode": "Prevention",
+                "request_body_check": False,
+                # Looking into bodies is one thing and limiting their size another, by default at 128 kB.
+                "request_body_enforcement": False,
+                "file_upload_enforcement": False,
+            },
             managed_rules={"managed_rule_sets": [{"rule_set_type": "OWASP", "rule_set_version": "3.2"}]},
             tags=self._estate.tagged(child),
             opts=self._inside,
@@ -130,11 +137,8 @@ class AzureLoadBalancer(pulumi.ComponentResource):
 
     def _balancer(self) -> azure.LoadBalancer:
         child, spec, where, name = f"{self._name}-ssh", self._spec, self._where, self._names.balancer
-        pool = {
-            "name": POOL_SSH,
-            "load_balancer_backend_addresses": self._live.apply(lambda known: known.ssh),
-            "drain_period_in_seconds": spec.ssh_deregistration_delay,
-        }
+        # Without a draining period: Azure refuses one to subscriptions that are not registered for that preview.
+        pool = {"name": POOL_SSH, "load_balancer_backend_addresses": self._live.apply(lambda known: known.ssh)}
         return azure.LoadBalancer(
             child,
             load_balancer_name=name,

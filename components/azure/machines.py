@@ -26,11 +26,14 @@ def _reference(text: str) -> dict[str, str]:
 
 
 def system_disk(size: pulumi.Input[int], encryption: AzureEncryption) -> dict[str, Any]:
-    """Return the disk of the operating system, which goes with its machine. Size in GiB."""
+    """Return the disk of the operating system. Size in GiB.
+
+    In a scale set of uniform orchestration it goes with its machine, and Azure takes no word on that; a machine of its
+    own has to say it.
+    """
     return {
         "create_option": "FromImage",
         "caching": "ReadWrite",
-        "delete_option": "Delete",
         "disk_size_gb": size,
         "managed_disk": {
             "storage_account_type": "Premium_LRS",

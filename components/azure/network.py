@@ -15,6 +15,8 @@ from components.tokens import type_token
 
 ZONES = ("1", "2", "3")
 """Every region with zones calls them so."""
+IDLE_MINUTES = 30
+"""The longest that a public address offers; by default it is four minutes."""
 POSTGRESQL_SERVERS = "Microsoft.DBforPostgreSQL/flexibleServers"
 
 
@@ -114,7 +116,10 @@ def public_address(
     inside: pulumi.ResourceOptions,
     label: pulumi.Input[str] | None = None,
 ) -> azure.PublicIPAddress:
-    """Declare a public address over all zones; ``label`` is the first part of its name in the cloud's DNS."""
+    """Declare a public address over all zones; ``label`` is the first part of its name in the cloud's DNS.
+
+    An application gateway takes the time for which a client may be silent from its address.
+    """
     return azure.PublicIPAddress(
         child,
         public_ip_address_name=physical,
@@ -122,6 +127,7 @@ def public_address(
         location=where.location,
         sku={"name": "Standard"},
         public_ip_allocation_method="Static",
+        idle_timeout_in_minutes=IDLE_MINUTES,
         dns_settings=None if label is None else {"domain_name_label": label},
         zones=list(ZONES),
         tags=estate.tagged(child),

@@ -61,8 +61,16 @@ def unique(where: Place, cluster: str, limit: int) -> pulumi.Output[str]:
 
 def unique_name(scope: str, cluster: str, limit: int) -> str:
     """Return the same for a resource group whose id is ``scope``."""
-    ending = hashlib.sha256(scope.lower().encode()).hexdigest()[:UNIQUE]
-    return cluster.replace("-", "")[: limit - UNIQUE] + ending
+    return cluster.replace("-", "")[: limit - UNIQUE] + _ending(scope)
+
+
+def distinct(where: Place, name: str) -> pulumi.Output[str]:
+    """Return a name with an ending that is the resource group's own; for what is found by its name alone."""
+    return where.scope.apply(lambda scope: f"{name}-{_ending(scope)}")
+
+
+def _ending(scope: str) -> str:
+    return hashlib.sha256(scope.lower().encode()).hexdigest()[:UNIQUE]
 
 
 def assignment_name(*known: str) -> str:

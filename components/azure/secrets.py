@@ -39,6 +39,7 @@ class AzureSecrets(pulumi.ComponentResource):
         where: Place,
         *,
         encryption: AzureEncryption,
+        database: pulumi.Input[str] | None,
         search: SearchSpec | None,
         setup: SetupSpec | None,
         opts: pulumi.ResourceOptions | None = None,
@@ -47,7 +48,7 @@ class AzureSecrets(pulumi.ComponentResource):
         self._name, self._estate, self._where, self._encryption = name, estate, where, encryption
         self.arns, self.ids = {}, {}
         self.machine_password = self._generated("machine")
-        self.database_password = self._keep("database", None)
+        self.database_password = self._keep("database", database)
         self._keep("hazelcast", None)
         if search is not None and search.password is not None:
             self._keep("search", search.password)

@@ -140,7 +140,7 @@ class AzureSharedHome(pulumi.ComponentResource):
             network_profile={"network_interfaces": [{"id": card.id, "primary": True}]},
             storage_profile={
                 "image_reference": image(spec.machines.image_id),
-                "os_disk": system_disk(ROOT_DISK, self._encryption),
+                "os_disk": {**system_disk(ROOT_DISK, self._encryption), "delete_option": "Delete"},
                 "data_disks": [data],
             },
             os_profile={

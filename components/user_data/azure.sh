@@ -1,6 +1,6 @@
 # What is particular to Azure: no command-line tool of the cloud is installed, so its services are asked with curl.
 
-SECRET_TRIES="${BBDC_SECRET_TRIES:-60}" # five minutes
+SECRET_TRIES="${BBDC_SECRET_TRIES:-240}" # 20 minutes: Azure says up to ten for a right that was just granted
 METADATA=http://169.254.169.254/metadata/identity/oauth2/token
 
 # The network's security groups are the firewall; a second one on the machine would have to know every port as well.
@@ -26,7 +26,6 @@ ask() {
   printf 'header = "Authorization: Bearer %s"\n' "$bearer" | curl --fail --silent --show-error --config - "$@"
 }
 
-# A right that was granted a minute ago may take some minutes to be known.
 secret() { retry "$SECRET_TRIES" "read the secret ${1##*/}" read_secret "$1"; }
 
 read_secret() { ask https://vault.azure.net --max-time 20 "$1?api-version=7.4" | member value; }

@@ -35,6 +35,7 @@ NOT_FOUND = 'Status=404 Code="ResourceNotFound" Message="The Resource was not fo
 AZURE_CALLS: dict[str, dict[str, Any]] = {
     "azure-native:authorization:getClientConfig": {"subscriptionId": SUBSCRIPTION, "tenantId": "tenant-1"},
     "azure-native:compute:getVirtualMachineScaleSet": {},
+    "azure-native:dbforpostgresql:getServer": {},
     "azure-native:network:getApplicationGateway": {},
     "azure-native:network:getLoadBalancer": {},
     "azure-native:resources:getResourceGroup": {"name": "somebody-elses", "location": "northeurope"},
@@ -48,6 +49,7 @@ COMPUTED: dict[str, dict[str, Any]] = {
     "aws:kms/key:Key": {"keyId": "key-1"},
     "aws:sqs/queue:Queue": {"url": "https://sqs.example/letters"},
     "aws:ecs/taskDefinition:TaskDefinition": {"arn": "arn:aws:ecs:eu-west-1:111122223333:task-definition/backups:7"},
+    "azure-native:keyvault:Key": {"keyUriWithVersion": "https://estate.vault.azure.net/keys/data/1"},
     "azure-native:keyvault:Vault": {"properties": {"vaultUri": "https://estate.vault.azure.net/"}},
     "azure-native:managedidentity:UserAssignedIdentity": {"clientId": "client-1", "principalId": "principal-1"},
     "azure-native:compute:DiskEncryptionSet": {"identity": {"principalId": "principal-2", "type": "SystemAssigned"}},

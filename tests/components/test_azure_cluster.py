@@ -70,6 +70,8 @@ UNTAGGABLE = {
     "RoleAssignment",
     "Stash",
 }
+IN_DNS = {"PrivateZone", "VirtualNetworkLink"}
+"""Kinds whose tags have no colon in their names."""
 GROUP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/bitbucket"
 NETWORK = f"{GROUP}/providers/Microsoft.Network/virtualNetworks/bitbucket-network"
 
@@ -142,7 +144,7 @@ def test_the_automation_finds_what_it_needs_in_the_outputs(estate):
             f"{GROUP}/providers/Microsoft.Network/loadBalancers/bitbucket-ssh/backendAddressPools/ssh",
         ],
         "nodePrincipalId": "principal-1",
-        "databaseIdentifier": "bitbucket-database",
+        "databaseIdentifier": "bitbucket-database-7b4f065198",
         "fileServerId": f"{GROUP}/providers/Microsoft.Compute/virtualMachines/bitbucket-file-server",
         "volumeIds": [f"{GROUP}/providers/Microsoft.Compute/disks/bitbucket-home"],
         "vpcId": NETWORK,
@@ -338,8 +340,15 @@ def test_disks_are_encrypted_with_the_estates_own_key(estate):
     ):
         assert profile["osDisk"]["managedDisk"]["diskEncryptionSet"] == {"id": key}
     used = estate.one("DiskEncryptionSet").inputs
-    assert used["activeKey"]["keyUrl"] == "https://estate.vault.azure.net/keys/data"  # no version: rotation follows
+    assert used["activeKey"]["keyUrl"] == "https://estate.vault.azure.net/keys/data/1"  # Azure wants the version
     assert used["rotationToLatestKeyVersionEnabled"] is True
+
+
+def test_what_becomes_of_a_systems_disk_is_said_of_single_machines_only(estate):
+    """Azure takes the word in flexible orchestration only; in uniform the disk goes with its node."""
+    profile = estate.one("VirtualMachineScaleSet").inputs["virtualMachineProfile"]["storageProfile"]
+    assert "deleteOption" not in profile["osDisk"]
+    assert estate.one("VirtualMachine").inputs["storageProfile"]["osDisk"]["deleteOption"] == "Delete"
 
 
 def test_disks_wait_until_their_set_may_use_the_key(estate):
@@ -380,6 +389,39 @@ def test_the_database_is_standing_by_in_a_second_zone_and_has_room_for_every_nod
     assert build(nodes=9).one("Configuration").inputs["value"] == str(80 * 10 + 20)
 
 
+@pytest.fixture(scope="module")
+def grown():
+    """A database that has grown, and whose standby has taken over."""
+    answer = {
+        "storage": {"storageSizeGB": 512},
+        "availabilityZone": "2",
+        "highAvailability": {"mode": "ZoneRedundant", "standbyAvailabilityZone": "1"},
+    }
+    return build(answers={"azure-native:dbforpostgresql:getServer": answer}).one("Server").inputs
+
+
+def test_a_database_that_has_grown_is_not_asked_to_shrink(grown):
+    assert grown["storage"] == {"storageSizeGB": 512, "autoGrow": "Enabled"}
+
+
+def test_a_standby_that_has_taken_over_stays_where_it_is(grown):
+    assert grown["availabilityZone"] == "2"
+    assert grown["highAvailability"] == {"mode": "ZoneRedundant", "standbyAvailabilityZone": "1"}
+
+
+def test_a_server_that_azure_has_put_into_the_second_zone_gets_its_standby_in_another():
+    answer = {"availabilityZone": "2", "highAvailability": {"mode": "Disabled"}}
+    server = build(answers={"azure-native:dbforpostgresql:getServer": answer}).one("Server").inputs
+    assert server["highAvailability"]["standbyAvailabilityZone"] == "1"
+
+
+def test_a_servers_name_is_the_estates_own_and_fits():
+    server = build(cluster_name="b" * 40, resource_group="somebody-elses").one("Server").inputs["serverName"]
+    assert server.startswith("b" * 40 + "-database-")
+    assert len(server) <= 63
+    assert server != build(cluster_name="b" * 40).one("Server").inputs["serverName"]
+
+
 def test_a_burstable_database_has_no_standby_and_backups_may_be_kept_far_away():
     server = build(database_instance_class="Standard_B2ms", geo_redundant_backup=True).one("Server").inputs
     assert server["sku"] == {"name": "Standard_B2ms", "tier": "Burstable"}
@@ -407,7 +449,13 @@ def test_every_taggable_resource_carries_our_tags_and_the_operators(estate):
     for resource in estate.resources:
         if resource.custom and resource.kind not in UNTAGGABLE:
             tags = resource.inputs["tags"]
-            assert (tags[CLUSTER_TAG], tags["owner"]) == ("bitbucket", "platform"), resource.name
+            ours = None if resource.kind in IN_DNS else "bitbucket"
+            assert (tags.get(CLUSTER_TAG), tags["owner"]) == (ours, "platform"), resource.name
+
+
+def test_tags_of_dns_have_names_that_dns_takes(estate):
+    for kind in IN_DNS:
+        assert set(estate.one(kind).inputs["tags"]) == {"Name", "owner"}
 
 
 def test_no_machine_and_no_database_has_a_public_address(estate):
@@ -562,6 +610,7 @@ def test_a_web_application_firewall_is_there_when_it_is_asked_for(estate, gatewa
     assert guarded.one("ApplicationGateway").inputs["firewallPolicy"] == {"id": "bitbucket-load-balancer-rules-id"}
     settings = guarded.one("WebApplicationFirewallPolicy").inputs["policySettings"]
     assert (settings["mode"], settings["requestBodyCheck"]) == ("Prevention", False)
+    assert (settings["requestBodyEnforcement"], settings["fileUploadEnforcement"]) == (False, False)  # of any size
 
 
 def test_git_over_ssh_may_be_silent_for_an_hour_and_gets_time_to_finish(estate):
@@ -569,7 +618,11 @@ def test_git_over_ssh_may_be_silent_for_an_hour_and_gets_time_to_finish(estate):
     (rule,) = balancer["loadBalancingRules"]
     assert (rule["frontendPort"], rule["backendPort"], rule["idleTimeoutInMinutes"]) == (7999, 7999, 60)
     assert balancer["tags"]["bitbucket-dc:draining-time"] == "300"
-    assert balancer["backendAddressPools"][0]["drainPeriodInSeconds"] == 300
+    assert "drainPeriodInSeconds" not in balancer["backendAddressPools"][0]  # a preview that one has to register for
+
+
+def test_clients_of_both_ways_may_be_silent_for_as_long_as_an_address_allows(estate):
+    assert {a.inputs["idleTimeoutInMinutes"] for a in estate.of("PublicIPAddress")} == {30}
 
 
 # --- Nodes ------------------------------------------------------------------------------------------------------------

@@ -111,7 +111,7 @@ def test_a_generation_is_made_beside_the_first_one_from_disks_and_a_moment(resto
     assert home.inputs["creationData"] == {"createOption": "Restore", "sourceResourceId": POINT}
     assert set(home.ignored) == {"zones", "creationData"}
     server = restored.one("Server", "-march")
-    assert server.inputs["serverName"] == "bitbucket-database-march"
+    assert server.inputs["serverName"] == "bitbucket-database-march-7b4f065198"
     assert server.inputs["createMode"] == "PointInTimeRestore"
     assert server.inputs["sourceServerResourceId"] == (
         f"{GROUP}/Microsoft.DBforPostgreSQL/flexibleServers/bitbucket-database"
@@ -136,7 +136,7 @@ def test_a_swap_changes_the_file_server_the_model_and_the_alarms(beside, restore
     }
     (disk,) = restored.one("VirtualMachine").inputs["storageProfile"]["dataDisks"]
     assert disk["managedDisk"]["id"].endswith("/disks/bitbucket-home-march")
-    assert "DATABASE_HOST='bitbucket-database-march.postgres.database.azure.com'" in restored.user_data()
+    assert "DATABASE_HOST='bitbucket-database-march-7b4f065198.postgres.database.azure.com'" in restored.user_data()
 
 
 def _shown(resource):

@@ -116,11 +116,12 @@ def _numbers(azure: Clients) -> set[str]:
 def _restore_and_back(project: Project, azure: Clients) -> None:
     """Data of a backup beside the first, in use, and the first again."""
     before = _in_use(project, azure)
-    _set(project, active="march", **_backup(azure, before["disk"]))
+    first = str(before["database"])
+    _set(project, active="march", **_backup(azure, before["disk"], first))
     march = _in_use(project, azure)
     assert march.pop("machine") != before.pop("machine")  # a disk is not torn away from a running machine
     assert march == {
-        "database": f"{ESTATE}-database-march",
+        "database": first.replace("-database-", "-database-march-"),
         "disk": before["disk"] + "-march",
         "generation": "march",
     }
@@ -128,21 +129,21 @@ def _restore_and_back(project: Project, azure: Clients) -> None:
     after = _in_use(project, azure)
     del after["machine"]
     assert after == before
-    assert {one.name for one in azure.postgres.servers.list_by_resource_group(ESTATE)} == {f"{ESTATE}-database"}
+    assert {one.name for one in azure.postgres.servers.list_by_resource_group(ESTATE)} == {first}
 
 
-def _backup(azure: Clients, disk: str) -> dict[str, str]:
+def _backup(azure: Clients, disk: str, database: str) -> dict[str, str]:
     snapshot = {
         "location": "westeurope",
         "properties": {"incremental": True, "creationData": {"createOption": "Copy", "sourceResourceId": disk}},
     }
     made = azure.compute.snapshots.begin_create_or_update(ESTATE, "march", snapshot).result()
-    source = azure.postgres.servers.get(ESTATE, f"{ESTATE}-database")
+    source = azure.postgres.servers.get(ESTATE, database)
     # The first whole second that its log holds; runs have passed since.
     moment = (source.backup.earliest_restore_date + timedelta(seconds=1)).replace(microsecond=0)
     return {
         "generations.march.homeSnapshots[0]": made.id,
-        "generations.march.databaseSource": f"{ESTATE}-database",
+        "generations.march.databaseSource": database,
         "generations.march.databaseTime": f"{moment:%Y-%m-%dT%H:%M:%SZ}",
     }
 
