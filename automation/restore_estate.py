@@ -106,6 +106,7 @@ def _restoring(
         launch=cloud.launch,
         home=settings.restore.home,
         service=settings.service,
+        capabilities=world.capabilities,
     )
 
 

@@ -15,6 +15,8 @@ ACTS: Mapping[str, str] = {
     ActName.PREPARE_HOME: "stale locks removed, integrity checking on",
     ActName.ALLOW_LAUNCH: "new machines may come",
     ActName.REPLACE: "node replaced",
+    ActName.RESIZE: "as many machines wanted as before",
+    ActName.REGISTER: "node put into the balancer",
     ActName.END_CHECKING: "integrity checking off",
     ActName.RESUME_PROCESSES: "the group's own processes switched on",
     ActName.START_BITBUCKET: "Bitbucket started again",

@@ -15,13 +15,16 @@ class Capabilities:
     registers_by_itself: bool = True
     """A new machine gets into the balancer without anybody's doing. Where it does not, a roll puts it there once it
     has joined the cluster, and not before."""
+    keeps_capacity: bool = True
+    """A machine that somebody deletes is made again. Where deleting one lowers the capacity, a restore, which knows how
+    many nodes there were, raises it again."""
     database_restores_by_time: bool = False
     """A database can be brought back to a moment only: a snapshot of it cannot be restored by its name."""
 
 
 AWS = Capabilities()
 """Auto-scaling group, target groups, RDS."""
-AZURE = Capabilities(registers_by_itself=False, database_restores_by_time=True)
+AZURE = Capabilities(registers_by_itself=False, keeps_capacity=False, database_restores_by_time=True)
 """Scale set with machines renewed in place, backend pools of addresses, PostgreSQL flexible server."""
 _BY_NAME = {"aws": AWS, "azure": AZURE}
 

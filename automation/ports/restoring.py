@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from automation.core.capabilities import AWS, Capabilities
 from automation.core.restores.memory import Memory
 from automation.ports.bitbucket import Nodes
 from automation.ports.clock import Clock
@@ -44,3 +45,5 @@ class Restoring:
     """Shared home on the file server."""
     service: str = "bitbucket"
     """systemd unit of Bitbucket on the nodes."""
+    capabilities: Capabilities = AWS
+    """What the cloud does by itself."""

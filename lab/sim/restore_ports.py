@@ -16,7 +16,7 @@ from automation.ports.errors import Conflict, NotFound
 from automation.ports.restoring import Restoring
 from automation.ports.shell import Result
 from lab.sim.chaos import Chaos, _Wire
-from lab.sim.restores import DISTURBING, LAUNCH, Data, RestoreWorld
+from lab.sim.restores import Data, RestoreWorld
 
 FILE_SERVER = "fs"
 HOME, SERVICE = "/srv/bitbucket-dc/shared", "bitbucket"
@@ -32,20 +32,31 @@ class SimRestoreGroup:
     """Port Group."""
 
     world: RestoreWorld
+    between: Callable[[str], None] = lambda _: None
+    """Called between the two steps of an act that has two."""
 
     def observe(self) -> NodeGroup:
         """Read the group."""
         return self.world.group()
 
     def replace(self, instance: str, version: str | None) -> None:
-        """Terminate; the group launches a successor."""
+        """Terminate, and the group launches a successor; or renew it in its place; or exchange what is off."""
         machine = self.world.machines.get(instance)
         if machine is None or machine.state is InstanceState.TERMINATING:
             return
         if version not in {None, "7.9.0"}:
             raise Conflict(f"{instance} carries 7.9.0, not {version}")
         self.world.orders_a_successor()
-        self.world.terminate(machine)
+        if not self.world.in_place:
+            self.world.terminate(machine)
+        elif machine.state is InstanceState.UNKNOWN:
+            self.world.lose(machine)
+            self.between("deleted")
+            self.world.desired += 1
+        else:
+            machine.applied = self.world.model
+            self.between("applied")
+            self.world.renew(machine)
 
     def suspend(self, processes: Collection[str]) -> None:
         """Switch processes off."""
@@ -57,15 +68,19 @@ class SimRestoreGroup:
 
     def disturbing(self) -> frozenset[str]:
         """What could take a node."""
-        return DISTURBING
+        return self.world.disturbing
 
     def retire(self, instance: str, version: str | None) -> None:
         """Refuse: a restore has no use for it."""
         raise NotImplementedError(instance, version)
 
     def resize(self, desired: int, *, observed: int) -> None:
-        """Refuse: a restore has no use for it."""
-        raise NotImplementedError(desired, observed)
+        """Want another number of machines."""
+        if not self.world.in_place:
+            raise NotImplementedError(desired, observed)
+        if self.world.desired not in {desired, observed}:
+            raise Conflict(f"the capacity is {self.world.desired}, not {observed}")
+        self.world.desired = desired
 
     def limit(self, minimum: int, maximum: int) -> None:
         """Refuse: a restore has no use for it."""
@@ -106,7 +121,7 @@ class SimRestoreBalancer:
         """Every registration."""
         well = {m.id for m in self.world.serving()}
         state = {True: TargetState.HEALTHY, False: TargetState.UNHEALTHY}
-        return tuple(Target(m.id, g, state[m.id in well]) for m in self.world.staying() for g in self.groups())
+        return tuple(Target(m.id, g, state[m.id in well]) for m in self.world.registered() for g in self.groups())
 
     def groups(self) -> tuple[str, ...]:
         """All target groups."""
@@ -117,8 +132,13 @@ class SimRestoreBalancer:
         raise NotImplementedError(instance)
 
     def register(self, instance: str) -> None:
-        """Refuse: a restore has no use for it."""
-        raise NotImplementedError(instance)
+        """Put an address into the pool; those of machines that are gone leave it."""
+        if not self.world.in_place:
+            raise NotImplementedError(instance)
+        held = {machine.address for machine in self.world.machines.values()}
+        node = self.world.machines.get(instance)
+        self.world.pool = (self.world.pool & held) | ({node.address} if node else set())
+        self.world.clock.sleep(5.0)
 
 
 @dataclass
@@ -290,9 +310,10 @@ def restoring(world: RestoreWorld, sets: Collection[BackupSet] = ()) -> Restorin
         shell=SimShell(world),
         manifests=SimManifests({each.id: each for each in sets}),
         journal=MemoryRestores(),
-        launch=LAUNCH,
+        launch=world.launching,
         home=HOME,
         service=SERVICE,
+        capabilities=world.capabilities,
     )
 
 

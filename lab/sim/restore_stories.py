@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from random import Random
 
 from automation.core.backups.sets import BackupSet, Member, MemberKind, Mode, SetState
+from automation.core.cluster import InstanceState
 from automation.core.restores.memory import ActName, Ending, Memory, RestoreSettings
 from automation.core.roll import Record
 from automation.engine.restores import begin, plan
@@ -15,7 +16,7 @@ from automation.ports.errors import BbdcError
 from automation.ports.restoring import Restoring
 from lab.sim.chaos import Chaos
 from lab.sim.restore_ports import ACCOUNT, Died, over_wires, restoring
-from lab.sim.restores import DISTURBING, RestorePace, RestoreWorld
+from lab.sim.restores import RestorePace, RestoreWorld, SimNode
 from lab.sim.witness import InvariantBroken
 
 QUICK = RestoreSettings(stop_timeout=120.0, boot_timeout=300.0, trouble_timeout=120.0, poll=10.0)
@@ -125,15 +126,20 @@ def _not_restored(world: RestoreWorld, memory: Memory) -> list[str]:
     return problems
 
 
-def play(seed: int) -> tuple[RestoreWorld, Operator]:
+def play(seed: int, *, in_place: bool = False) -> tuple[RestoreWorld, Operator]:
     """Play one random story to its end, and check every end in it.
+
+    Args:
+        seed: another story for each.
+        in_place: whether machines are renewed where they stand.
 
     Raises:
         InvariantBroken, NeverEnded: the engine did what it must never do.
     """
     random = Random(seed)  # noqa: S311 -- repeatable chance is the point
-    world = RestoreWorld(RestorePace(nodes=random.choice((1, 2, 3, 4)), boot=random.choice((30.0, 60.0))))
-    world.suspended = set(random.choice(((), ("ReplaceUnhealthy",))))
+    pace = RestorePace(nodes=random.choice((1, 2, 3, 4)), boot=random.choice((30.0, 60.0)))
+    world = RestoreWorld(pace, in_place=in_place)
+    world.suspended = set(random.choice(((), sorted(world.disturbing)[-1:])))
     before = set(world.suspended)
     faults = random.choice((0.0, 0.004, 0.02))
     chaos = Chaos(random, world.clock, faults, random.choice((0.0, 0.01)), latency=0.2)
@@ -141,6 +147,7 @@ def play(seed: int) -> tuple[RestoreWorld, Operator]:
     mess = _Mess(world, random, random.choice((0.0, 0.02)))
     plain.program.between = mess.between  # type: ignore[attr-defined]  # the port of the pure world has it
     plain.journal.around = mess.around  # type: ignore[attr-defined]  # as above
+    plain.group.between = mess.die  # type: ignore[attr-defined]  # as above
     operator = Operator(world, over_wires(plain, chaos), mess.repaired, mess.disturb)
     memory = operator.restore("march", prepare_only=random.choice((True, False, False)))
     check_end(world, memory, before)
@@ -153,6 +160,8 @@ def play(seed: int) -> tuple[RestoreWorld, Operator]:
 
 _DISTURBED = 0.1
 """How likely something goes wrong after a record."""
+_IN_PLACE = ("renewal", "off")
+"""What goes wrong only where machines are renewed in place."""
 _LAST = {ActName.RESUME_PROCESSES}
 """After it, whoever is taken by the group itself is none of the restore's business."""
 
@@ -169,8 +178,12 @@ class _Mess:
     def between(self, _: str) -> None:
         """Lose a machine in the middle of an update, or kill it."""
         if self.random.random() < self.losses and self.world.staying():
-            self.world.terminate(self.random.choice(self.world.staying()))
+            self.world.lose(self.random.choice(self.world.staying()))
             self.world.clock.sleep(60.0)
+        self.die()
+
+    def die(self, _: str = "") -> None:
+        """Kill the process between two steps."""
         if self.random.random() < self.deaths * 5:
             raise Died
 
@@ -184,24 +197,35 @@ class _Mess:
         world, machines = self.world, self.world.staying()
         if record.kind == "finish" or not machines or self.random.random() > _DISTURBED:
             return
-        what = self.random.choice(("start", "stop", "agent", "machine", "group"))
+        what = self.random.choice(
+            ("start", "stop", "agent", "machine", "group", *(_IN_PLACE if world.in_place else ()))
+        )
         if what == "start":
             world.broken_starts = 1
         elif what == "stop":
             world.hanging_stops = 1
         elif what == "agent":
             self.random.choice(machines).commandable = False
-        elif record.name not in _LAST and (what == "machine" or not world.suspended >= DISTURBING):
-            world.terminate(self.random.choice(machines))
+        elif what == "renewal":
+            world.failing_renewals = 1
+        elif what == "off":
+            self._switch_off(self.random.choice(machines))
+        elif record.name not in _LAST and (what == "machine" or not world.suspended >= world.disturbing):
+            world.lose(self.random.choice(machines))
+
+    def _switch_off(self, machine: SimNode) -> None:
+        """Switch a stopped machine off: one that serves is not what a swap meets."""
+        if machine.held and machine.state is InstanceState.IN_SERVICE:
+            self.world.switch_off(machine)
 
     def repaired(self) -> None:
         """Do what a person does after a pause."""
         self.deaths /= 2
-        self.world.broken_starts = self.world.hanging_stops = 0
+        self.world.broken_starts = self.world.hanging_stops = self.world.failing_renewals = 0
         for machine in self.world.staying():
             machine.commandable = True
-            if machine.unit == "broken":
-                self.world.terminate(machine)
+            if machine.unit == "broken" or machine.state is InstanceState.UNKNOWN:
+                self.world.lose(machine)
             elif self.random.random() < _DISTURBED and machine.database == self.world.wanted == self.world.attached:
                 machine.held = False
                 self.world.start(machine)

@@ -1,5 +1,9 @@
 """A small pure world for restores: machines whose Bitbucket runs on one generation of data, and a witness beside it.
 
+It is one of two clouds: one that ends a machine and launches another, or one that renews machines where they stand
+(``in_place``). There they keep their address, nobody puts them into the balancer's pool of addresses, a deleted one
+lowers the capacity, what is switched off cannot be renewed, and renewing may fail minutes after it was accepted.
+
 The world refuses what cannot be, and objects to what must not be: two nodes on different data at once, a node on the
 old data while the new one is taken into use, a write into a generation that is not in use, a start of Bitbucket that
 checks the data a second time.
@@ -10,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
+from automation.core.capabilities import AWS, AZURE, Capabilities
 from automation.core.cluster import Instance, InstanceState, NodeGroup
 from automation.core.restores.generations import ORIGINAL, Generation
 from automation.ports.errors import NotFound
@@ -18,6 +23,8 @@ from lab.sim.witness import InvariantBroken
 
 LAUNCH = frozenset({"Launch"})
 DISTURBING = frozenset({"AZRebalance", "ReplaceUnhealthy"})
+AUTOSCALE = frozenset({"Autoscale"})
+"""What disturbs where machines are renewed in place; there nothing launches by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +81,12 @@ class SimNode:
     held: bool = False
     """Nothing starts Bitbucket here but the order to."""
     commandable: bool = True
+    applied: str = ""
+    """Generation whose database it will know once it is renewed; empty for the one it has."""
+    renewing: bool = False
+    """On its way out, and back."""
+    fails: bool = False
+    """Its renewing will fail."""
 
     @property
     def is_up(self) -> bool:
@@ -104,12 +117,34 @@ class RestoreWorld:
     """How many of the next starts end broken."""
     hanging_stops: int = 0
     """How many of the next stops do not stop anything."""
+    failing_renewals: int = 0
+    """How many of the next orders to renew a machine are accepted, and fail later."""
+    in_place: bool = False
+    """Machines are renewed where they stand."""
+    pool: set[str] = field(default_factory=set)
+    """Addresses in the balancer, where they are put there by hand."""
 
     def __post_init__(self) -> None:
         self.desired = self.pace.nodes
         self.clock.on_move(self.live)
         while len(self.serving()) < self.desired:
             self.clock.sleep(5.0)
+            self.pool |= {machine.address for machine in self.machines.values()}
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What this cloud does by itself."""
+        return AZURE if self.in_place else AWS
+
+    @property
+    def launching(self) -> frozenset[str]:
+        """The processes that make machines."""
+        return frozenset() if self.in_place else LAUNCH
+
+    @property
+    def disturbing(self) -> frozenset[str]:
+        """The processes that could take a node."""
+        return AUTOSCALE if self.in_place else DISTURBING
 
     # -- life ---------------------------------------------------------------------------------------------------------
 
@@ -134,15 +169,24 @@ class RestoreWorld:
             if machine.unit_due is not None and machine.unit_due <= now:
                 self._unit_moves(machine, now)
         self._work()
-        while "Launch" not in self.suspended and len(self.staying()) < self.desired:
+        while "Launch" not in self.suspended and self._counted() < self.desired:
             self.launch(now)
+
+    def _counted(self) -> int:
+        """Return how many machines the group believes to have: one that is being renewed is one of them."""
+        return sum(m.renewing or m.state is not InstanceState.TERMINATING for m in self.machines.values())
 
     def _machine_moves(self, machine: SimNode, now: float) -> None:
         machine.due = None
         if machine.state is InstanceState.PENDING:
             machine.state, machine.unit_due = InstanceState.IN_SERVICE, now + self.pace.setup
+        elif machine.state is InstanceState.TERMINATING and machine.fails:
+            machine.state, machine.renewing, machine.fails = InstanceState.IN_SERVICE, False, False
         elif machine.state is InstanceState.TERMINATING:
             del self.machines[machine.id]
+            if machine.renewing:
+                number, _, _ = machine.id.partition("-")
+                self._make(f"{number}-{self.launches + 1:04}", machine.address, machine.applied or machine.database)
 
     def _unit_moves(self, machine: SimNode, now: float) -> None:
         machine.unit_due = None
@@ -158,10 +202,15 @@ class RestoreWorld:
 
     def launch(self, now: float) -> None:
         """Make one machine of the current model."""
+        number = self.launches + 1
+        name = f"{number}-{number:04}" if self.in_place else f"i-{number:04}"
+        self._make(name, f"10.0.0.{number}", self.model, now)
+
+    def _make(self, name: str, address: str, database: str, now: float | None = None) -> None:
+        """Make one machine."""
         self.launches += 1
-        name = f"i-{self.launches:04}"
-        node = SimNode(name, f"10.0.0.{self.launches}", now, self.model, due=now + self.pace.launch)
-        self.machines[name] = node
+        launched = self.clock.now() if now is None else now
+        self.machines[name] = SimNode(name, address, launched, database, due=launched + self.pace.launch)
 
     def start(self, machine: SimNode) -> None:
         """Start Bitbucket; it reads its properties now."""
@@ -191,6 +240,22 @@ class RestoreWorld:
     def terminate(self, machine: SimNode) -> None:
         """Begin to take a machine away; Bitbucket on it works until the machine is gone."""
         machine.state, machine.due = InstanceState.TERMINATING, self.clock.now() + self.pace.terminate
+
+    def renew(self, machine: SimNode) -> None:
+        """Begin to give a machine another disk, where it stands; what it knows then is the model applied to it."""
+        machine.renewing, machine.fails = True, self.failing_renewals > 0
+        self.failing_renewals = max(0, self.failing_renewals - 1)
+        self.terminate(machine)
+
+    def lose(self, machine: SimNode) -> None:
+        """Let somebody delete a machine."""
+        self.desired -= 1 if self.in_place and machine.state is not InstanceState.TERMINATING else 0
+        machine.renewing = machine.fails = False
+        self.terminate(machine)
+
+    def switch_off(self, machine: SimNode) -> None:
+        """Let a machine fall silent; nobody switches it on again."""
+        machine.state, machine.due, machine.unit, machine.unit_due = InstanceState.UNKNOWN, None, "stopped", None
 
     def attach(self, name: str) -> None:
         """Give the file server another generation's disks; it restarts."""
@@ -231,10 +296,14 @@ class RestoreWorld:
         """Return the machines that are not on their way out."""
         return [m for m in self.machines.values() if m.state is not InstanceState.TERMINATING]
 
+    def registered(self) -> list[SimNode]:
+        """Return the machines that the balancer knows."""
+        return [m for m in self.staying() if not self.in_place or m.address in self.pool]
+
     def serving(self) -> list[SimNode]:
         """Return the nodes that serve users."""
         ready = self.clock.now() - self.pace.check
-        found = [m for m in self.staying() if m.unit == "running" and m.unit_since <= ready]
+        found = [m for m in self.registered() if m.unit == "running" and m.unit_since <= ready]
         for node in found:
             self.data[node.database].served = True
         return found

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from automation.core.capabilities import AZURE
 from automation.core.cluster import Instance, InstanceState, NodeGroup
 from automation.core.restores.decide import awaited, decide
 from automation.core.restores.generations import Generation
@@ -144,3 +145,72 @@ def test_a_restore_that_is_called_off_starts_every_node_and_asks_nothing_of_them
 def test_a_restore_that_is_called_off_before_the_first_stop_starts_nothing():
     memory = replace(FRESH, declared=True, calling_off=True)
     assert decide(memory, sight(*TWO), SETTINGS) == Act(ActName.RESUME_PROCESSES)
+
+
+# --- where machines are renewed in place, nobody registers them, and deleting one lowers the capacity ---------------
+
+RENEWED = replace(SWAPPED, plan=replace(PLAN, nodes=2), replaced=("i-1",))
+
+
+def elsewhere(seen, joined=(), registered=()):
+    return replace(seen, capabilities=AZURE, joined=frozenset(joined), registered=frozenset(registered))
+
+
+def test_a_new_node_is_registered_as_soon_as_it_has_joined_and_not_before():
+    seen = sight(machine("i-2"), machine("i-3"))
+    assert decide(RENEWED, elsewhere(seen), SETTINGS) == Wait("node_serving", "i-3")
+    assert decide(RENEWED, elsewhere(seen, joined=["i-3"]), SETTINGS) == Act(ActName.REGISTER, "i-3")
+    known = elsewhere(seen, joined=["i-3"], registered=["i-3"])
+    assert decide(RENEWED, known, SETTINGS) == Wait("node_serving", "i-3")
+
+
+def test_nobody_is_registered_where_the_cloud_does_it():
+    seen = replace(sight(machine("i-2"), machine("i-3")), joined=frozenset({"i-3"}))
+    assert decide(RENEWED, seen, SETTINGS) == Wait("node_serving", "i-3")
+
+
+def test_an_old_node_is_not_registered():
+    seen = elsewhere(sight(machine("i-2"), machine("i-3"), serving=["i-3"]), joined=["i-2", "i-3"], registered=["i-3"])
+    assert decide(replace(RENEWED, checking_ended=True), seen, SETTINGS) == Act(ActName.REPLACE, "i-2", "7.9.0")
+
+
+def test_a_deleted_machine_gets_its_successor_once_the_model_is_the_new_one():
+    memory, seen = replace(RENEWED, replaced=()), elsewhere(sight(machine("i-1"), desired=1))
+    assert decide(replace(memory, launching=False), seen, SETTINGS) == Act(ActName.ALLOW_LAUNCH)
+    assert decide(memory, seen, SETTINGS) == Act(ActName.RESIZE, "2")
+    raised = elsewhere(sight(machine("i-1"), desired=2))
+    assert decide(memory, raised, SETTINGS) == Wait("node_serving", "the next machine")
+
+
+def test_a_group_that_keeps_its_capacity_is_not_resized():
+    memory = replace(RENEWED, plan=replace(PLAN, nodes=3), replaced=())
+    assert decide(memory, sight(*TWO), SETTINGS) == Act(ActName.REPLACE, "i-1", "7.9.0")
+
+
+@pytest.mark.parametrize("state", [InstanceState.IN_SERVICE, InstanceState.UNKNOWN])
+def test_an_order_that_failed_later_is_given_again(state):
+    memory, there = replace(RENEWED, waiting_since=10.0), (machine("i-2"), machine("i-1", state))
+    assert decide(memory, elsewhere(sight(*there, at=69.0)), SETTINGS) == Wait("node_serving", "the next machine")
+    assert decide(memory, elsewhere(sight(*there, at=71.0)), SETTINGS) == Act(ActName.REPLACE, "i-1", "7.9.0")
+
+
+def test_a_machine_that_goes_is_not_told_again():
+    memory = replace(RENEWED, waiting_since=10.0)
+    seen = elsewhere(sight(machine("i-2"), machine("i-1", InstanceState.TERMINATING), at=100.0))
+    assert decide(memory, seen, SETTINGS) == Wait("node_serving", "the next machine")
+
+
+def test_nobody_is_told_again_while_another_node_comes_or_checking_is_on():
+    memory = replace(RENEWED, waiting_since=10.0)
+    there = (machine("i-1"), machine("i-2"), machine("i-3"))
+    coming = elsewhere(sight(*there, at=100.0, desired=3))
+    assert decide(memory, coming, SETTINGS) == Wait("node_serving", "i-3")
+    serving = elsewhere(sight(*there, at=100.0, desired=3, serving=["i-3"]))
+    assert decide(memory, serving, SETTINGS) == Act(ActName.END_CHECKING)
+    assert decide(replace(memory, checking_ended=True), serving, SETTINGS) == Act(ActName.REPLACE, "i-1", "7.9.0")
+
+
+def test_an_order_that_always_fails_pauses_the_restore():
+    memory = replace(RENEWED, waiting_since=10.0)
+    seen = elsewhere(sight(machine("i-2"), machine("i-1", InstanceState.TERMINATING), at=210.1))
+    assert decide(memory, seen, SETTINGS).outcome.reason == "node_not_serving"

@@ -166,3 +166,41 @@ def test_a_version_that_is_still_to_be_rolled_is_refused_before_anything_is_made
     )
     prepared = plan.prospect(operator.at, SET, "march", cluster="sim", prepare_only=True)
     assert prepared.refused.name == "no_open_roll"
+
+
+# --- where machines are renewed in place ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def standing():
+    return RestoreWorld(in_place=True)
+
+
+def test_a_renewed_node_keeps_its_address_and_its_place_in_the_balancer(standing):
+    before = {machine.address for machine in standing.staying()}
+    operator = Operator(standing, restoring(standing, (SET,)))
+    check_end(standing, operator.restore("march"), set())
+    assert {machine.address for machine in standing.serving()} == before == standing.pool
+    assert "register" not in operator.acts
+    assert not set(operator.at.group.disturbing()) & standing.suspended
+
+
+def test_a_renewal_that_fails_minutes_later_is_ordered_again(standing):
+    standing.failing_renewals = 2
+    operator = Operator(standing, restoring(standing, (SET,)))
+    check_end(standing, operator.restore("march"), set())
+    assert operator.acts.count("replace") == 5
+
+
+def test_the_way_back_has_as_many_nodes_as_there_were_before_the_restore_that_it_takes_back(standing):
+    operator = Operator(standing, restoring(standing, (SET,)))
+    standing.broken_starts = 1
+    first = drive(operator.at, QUICK, begin.begin(plan.prospect(operator.at, SET, "march", cluster="sim")))
+    assert first.outcome.reason == "node_not_serving"
+    for machine in standing.staying():
+        standing.lose(machine)
+    standing.clock.sleep(60.0)
+    assert standing.desired == 0
+    check_end(standing, operator.undo(), set())
+    assert (standing.wanted, len(standing.serving())) == ("original", 3)
+    assert {machine.address for machine in standing.serving()} == standing.pool

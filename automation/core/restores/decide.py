@@ -47,7 +47,15 @@ def _swap(memory: Memory, seen: Sight, settings: RestoreSettings) -> Decision:
         return Act(ActName.PREPARE_HOME)
     if not memory.launching:
         return Act(ActName.ALLOW_LAUNCH)
-    return _wait(memory, seen, settings) or _start(memory, seen)
+    return (
+        _resize(memory, seen)
+        or _admit(memory, seen)
+        or _wait(memory, seen, settings, ", ".join(_coming(memory, seen)))
+        or _end_checking(memory, seen)
+        or _again(memory, seen, settings)
+        or _wait(memory, seen, settings, awaited(memory, seen))
+        or _start(memory, seen)
+    )
 
 
 def _stop(memory: Memory, seen: Sight, settings: RestoreSettings) -> Decision:
@@ -69,8 +77,45 @@ def _may_write(instance: Instance, memory: Memory, seen: Sight) -> bool:
     return seen.statuses.get(instance.id) is not None or instance.id not in memory.stopped
 
 
-def _wait(memory: Memory, seen: Sight, settings: RestoreSettings) -> Decision | None:
-    missing = awaited(memory, seen)
+def _resize(memory: Memory, seen: Sight) -> Decision | None:
+    """Have as many machines as before: where deleting one lowers the capacity, nobody else makes its successor."""
+    if seen.capabilities.keeps_capacity or seen.group.desired >= memory.plan.nodes:
+        return None
+    return Act(ActName.RESIZE, str(memory.plan.nodes))
+
+
+def _admit(memory: Memory, seen: Sight) -> Decision | None:
+    """Put a new node into the balancer as soon as it has joined, and not before: alone it would be a second cluster."""
+    if seen.capabilities.registers_by_itself:
+        return None
+    for instance in _staying(memory, seen):
+        if _is_new(instance, memory) and instance.id in seen.joined - seen.registered:
+            return Act(ActName.REGISTER, instance.id)
+    return None
+
+
+def _again(memory: Memory, seen: Sight, settings: RestoreSettings) -> Decision | None:
+    """Tell a machine once more to go that was told, and is still there: clouds accept orders that fail later.
+
+    The wait for its successor goes on, and has its end.
+    """
+    if memory.waiting_since is None or seen.at - memory.waiting_since <= settings.again:
+        return None
+    going = {InstanceState.TERMINATING, InstanceState.PENDING}
+    told = (i for i in seen.group.instances if i.id in memory.replaced and i.state not in going)
+    first = next(told, None)
+    return None if first is None else Act(ActName.REPLACE, first.id, first.version)
+
+
+def _end_checking(memory: Memory, seen: Sight) -> Decision | None:
+    """One node checks the data; whoever starts after it must not check it again."""
+    staying = _staying(memory, seen)
+    nobody = not staying and not awaited(memory, seen)
+    checked = any(_is_new(instance, memory) for instance in staying)
+    return Act(ActName.END_CHECKING) if not memory.checking_ended and (checked or nobody) else None
+
+
+def _wait(memory: Memory, seen: Sight, settings: RestoreSettings, missing: str) -> Decision | None:
     if not missing:
         return None
     if memory.waiting_since is not None and seen.at - memory.waiting_since > settings.boot_timeout:
@@ -80,10 +125,7 @@ def _wait(memory: Memory, seen: Sight, settings: RestoreSettings) -> Decision | 
 
 def _start(memory: Memory, seen: Sight) -> Decision:
     """Bring the nodes back one at a time: the first one checks the data, and its troubles must not come threefold."""
-    staying = _staying(memory, seen)
-    old = [instance for instance in staying if not _is_new(instance, memory)]
-    if not memory.checking_ended and (len(old) < len(staying) or not old):
-        return Act(ActName.END_CHECKING)
+    old = [instance for instance in _staying(memory, seen) if not _is_new(instance, memory)]
     if old:
         return Act(ActName.REPLACE, old[0].id, old[0].version)
     if not memory.resumed:
@@ -105,9 +147,13 @@ def awaited(memory: Memory, seen: Sight) -> str:
     """Name the new nodes that are on their way after the swap; empty when nobody is waited for."""
     if memory.activated is None or not memory.launching:
         return ""
-    staying = _staying(memory, seen)
-    absent = [i.id for i in staying if _is_new(i, memory) and i.id not in seen.serving]
-    return ", ".join(absent) or ("the next machine" if len(staying) < seen.group.desired else "")
+    fewer = len(_staying(memory, seen)) < seen.group.desired
+    return ", ".join(_coming(memory, seen)) or ("the next machine" if fewer else "")
+
+
+def _coming(memory: Memory, seen: Sight) -> list[str]:
+    """Return the new machines that do not serve yet."""
+    return [i.id for i in _staying(memory, seen) if _is_new(i, memory) and i.id not in seen.serving]
 
 
 def _staying(memory: Memory, seen: Sight) -> list[Instance]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from automation.core.capabilities import AWS, Capabilities
 from automation.core.cluster import NodeGroup
 from automation.core.restores.plan import RestorePlan
 from automation.core.roll import Record
@@ -19,6 +20,8 @@ class RestoreSettings:
     """Longest wait until Bitbucket has stopped on every node."""
     boot_timeout: float = 2400.0
     """Longest time from a machine's launch to a node that serves."""
+    again: float = 60.0
+    """When a machine that was told to go, and is still there, is told once more: the order may have failed."""
     trouble_timeout: float = 900.0
     """How long calls may fail in a row before the restore pauses."""
     poll: float = 5.0
@@ -41,6 +44,10 @@ class ActName(StrEnum):
     """From here on new machines are made from the new model."""
     REPLACE = "replace"
     """Replace one node by a machine that uses the new data."""
+    RESIZE = "resize"
+    """Want as many machines as there were, where deleting one has lowered the capacity."""
+    REGISTER = "register"
+    """Put a node that has joined into the balancer, where the cloud does not do that by itself."""
     END_CHECKING = "end_checking"
     """Switch integrity checking off again."""
     RESUME_PROCESSES = "resume_processes"
@@ -114,6 +121,12 @@ class Sight:
     """What each machine's /status says, by instance id; None when nothing answers."""
     serving: frozenset[str] = frozenset()
     """Instances that run, see the others and are healthy in the balancer."""
+    joined: frozenset[str] = frozenset()
+    """Instances that run and see all others that run, in the balancer or not."""
+    registered: frozenset[str] = frozenset()
+    """Instances that every target group knows, healthy or not."""
+    capabilities: Capabilities = AWS
+    """What the cloud does by itself."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,8 @@ class RestorePlan:
     """Make the data beside the old, and leave the swap for another day."""
     undo: bool = False
     """It takes back the restore before it."""
+    nodes: int = 0
+    """How many machines the group shall have at the end: as many as it had."""
 
 
 @dataclass(frozen=True, slots=True)

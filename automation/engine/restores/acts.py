@@ -71,7 +71,17 @@ def _allow_launch(at: Restoring, memory: Memory, _: Act) -> Memory:
 
 def _replace(at: Restoring, memory: Memory, act: Act) -> Memory:
     at.group.replace(act.subject, act.version)
-    return replace(memory, replaced=(*memory.replaced, act.subject))
+    return replace(memory, replaced=tuple(dict.fromkeys((*memory.replaced, act.subject))))
+
+
+def _resize(at: Restoring, memory: Memory, _: Act) -> Memory:
+    at.group.resize(memory.plan.nodes, observed=at.group.observe().desired)
+    return memory
+
+
+def _register(at: Restoring, memory: Memory, act: Act) -> Memory:
+    at.balancer.register(act.subject)
+    return memory
 
 
 def _end_checking(at: Restoring, memory: Memory, _: Act) -> Memory:
@@ -101,6 +111,8 @@ _ACTS: Mapping[ActName, Callable[[Restoring, Memory, Act], Memory]] = {
     ActName.PREPARE_HOME: _prepare,
     ActName.ALLOW_LAUNCH: _allow_launch,
     ActName.REPLACE: _replace,
+    ActName.RESIZE: _resize,
+    ActName.REGISTER: _register,
     ActName.END_CHECKING: _end_checking,
     ActName.RESUME_PROCESSES: _resume,
     ActName.START_BITBUCKET: _start,

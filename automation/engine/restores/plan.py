@@ -58,6 +58,7 @@ def prospect(
         by=by,
         suspend=_suspend(at, group, inherited),
         launch=at.launch,
+        nodes=_nodes(at, group, cluster),
         prepare_only=prepare_only,
     )
     return Prospect(plan, findings, found)
@@ -97,6 +98,7 @@ def switch(at: Restoring, target: str, *, cluster: str, by: str = "") -> Prospec
         by=by,
         suspend=_suspend(at, group, inherited),
         launch=at.launch,
+        nodes=_nodes(at, group, cluster),
     )
     return Prospect(plan, findings)
 
@@ -105,6 +107,13 @@ def _inherited(at: Restoring, cluster: str) -> frozenset[str]:
     """Return what an unfinished restore has switched off: it is ours to switch on again."""
     newest = at.journal.newest(cluster)
     return newest.plan.suspend if newest is not None and not newest.is_over else frozenset()
+
+
+def _nodes(at: Restoring, group: NodeGroup, cluster: str) -> int:
+    """Return how many machines there shall be: those of an unfinished restore were counted when it began."""
+    newest = at.journal.newest(cluster)
+    begun = newest.plan.nodes if newest is not None and not newest.is_over and newest.suspended else 0
+    return max(group.desired, begun)
 
 
 def _suspend(at: Restoring, group: NodeGroup, inherited: frozenset[str]) -> frozenset[str]:

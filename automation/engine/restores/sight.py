@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
-from automation.core.cluster import InstanceState, NodeGroup, OwnView, TargetState
+from automation.core.cluster import Instance, InstanceState, NodeGroup, OwnView, Target, TargetState
 from automation.core.restores.decide import awaited
 from automation.core.restores.memory import Memory, Sight
 from automation.ports.restoring import Restoring
+
+_OUT = frozenset({TargetState.DRAINING, TargetState.UNUSED})
+"""States of a machine that was taken out."""
 
 
 def look(at: Restoring, memory: Memory) -> Sight:
@@ -17,27 +20,44 @@ def look(at: Restoring, memory: Memory) -> Sight:
     if not memory.suspended or memory.calling_off:
         return Sight(at.clock.now(), group)
     views = {i.id: at.nodes.view(i.address) for i in group.instances if i.address}
-    serving = _serving(group, views, _healthy(at)) if memory.activated is not None else frozenset[str]()
-    return Sight(at.clock.now(), group, {id_: view.status for id_, view in views.items()}, serving)
+    statuses = {id_: view.status for id_, view in views.items()}
+    if memory.activated is None:
+        return Sight(at.clock.now(), group, statuses)
+    targets, groups = at.balancer.targets(), frozenset(at.balancer.groups())
+    healthy = _in_all(groups, (target for target in targets if target.state is TargetState.HEALTHY))
+    running = _running(group, views)
+    return Sight(
+        at=at.clock.now(),
+        group=group,
+        statuses=statuses,
+        serving=_together([instance for instance in running if instance.id in healthy], views),
+        joined=_together(running, views),
+        registered=_in_all(groups, (target for target in targets if target.state not in _OUT)),
+        capabilities=at.capabilities,
+    )
 
 
-def _serving(group: NodeGroup, views: Mapping[str, OwnView], healthy: Collection[str]) -> frozenset[str]:
-    """Return who runs, is healthy in the balancer, and sees all the others that are: two halves are no cluster."""
-    running = [
-        i
-        for i in group.instances
-        if i.state is InstanceState.IN_SERVICE and i.id in healthy and i.id in views and views[i.id].status == "RUNNING"
+def _running(group: NodeGroup, views: Mapping[str, OwnView]) -> list[Instance]:
+    return [
+        instance
+        for instance in group.instances
+        if instance.state is InstanceState.IN_SERVICE
+        and instance.id in views
+        and views[instance.id].status == "RUNNING"
     ]
+
+
+def _together(running: Collection[Instance], views: Mapping[str, OwnView]) -> frozenset[str]:
+    """Return who sees all the others of these: two halves are no cluster."""
     addresses = {i.address for i in running}
     return frozenset(i.id for i in running if addresses <= (views[i.id].members or frozenset[str]()))
 
 
-def _healthy(at: Restoring) -> frozenset[str]:
-    targets, groups = at.balancer.targets(), set(at.balancer.groups())
+def _in_all(groups: frozenset[str], targets: Iterable[Target]) -> frozenset[str]:
+    """Return the instances that these targets name in every group."""
     by_instance: dict[str, set[str]] = {}
     for target in targets:
-        if target.state is TargetState.HEALTHY:
-            by_instance.setdefault(target.instance, set()).add(target.group)
+        by_instance.setdefault(target.instance, set()).add(target.group)
     return frozenset(instance for instance, seen in by_instance.items() if seen >= groups)
 
 
