@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
-from lab.azure import errors, gates, groups, paths, polling, principals
+from lab.azure import errors, gates, groups, paths, polling, principals, providers
 from lab.azure.errors import ArmError
+from lab.azure.identities import Principal
 from lab.azure.kinds import Act, Change, Kind
 from lab.azure.messages import Answer, Json, Request
 from lab.azure.operations import Steps
@@ -30,12 +31,15 @@ class Arm:
             ArmError: it is refused.
         """
         version = gates.version_of(request)
+        above = _ABOVE.get(request.path.strip("/").lower())
+        if above is not None:
+            return Answer(200, above(self.world, gates.caller(self.world, request)))
         operation = gates.OPERATION.match(request.path)
         target = paths.parse(request.path)
         gates.authorize(self.world, request, target)
         if operation is not None:
             return polling.poll(self.world, operation[1], request)
-        if not target.provider:
+        if not target.provider or not target.types:
             return groups.answer(self.world, target, request)
         if target.group and target.group.lower() not in self.world.groups:
             raise errors.group_not_found(target.group)
@@ -156,6 +160,11 @@ class Arm:
         return Answer(202, None, polling.headers(self.world, operation, request, location=True))
 
 
+_ABOVE: Mapping[str, Callable[[AzureWorld, Principal], Json]] = {
+    "subscriptions": providers.subscriptions,
+    "tenants": lambda _, who: providers.tenants(who),
+}
+"""What stands above subscriptions: everybody who has signed in may ask."""
 Handler = Callable[[Arm, Kind, paths.Target, Request], Answer]
 _HANDLERS: Mapping[str, Handler] = {
     "GET": Arm._get,  # noqa: SLF001 - the table belongs to the class

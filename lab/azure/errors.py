@@ -91,6 +91,32 @@ def subscription_not_found(subscription: str) -> ArmError:
     return ArmError(404, "SubscriptionNotFound", f"The subscription '{subscription}' could not be found.")
 
 
+def no_subscription_id(subscription: str) -> ArmError:
+    """What stands where a subscription's id belongs is no id."""
+    message = f"The provided subscription identifier '{subscription}' is malformed or invalid."
+    return ArmError(400, "InvalidSubscriptionId", message)
+
+
+def another_tenant(authority: str, theirs: str, ours: str) -> ArmError:
+    """The token is good, and of a tenant that does not own the subscription."""
+    message = (
+        f"The access token is from the wrong issuer '{authority}/{theirs}/'. It must match the tenant "
+        f"'{authority}/{ours}/' associated with this subscription. Please use the authority (URL) "
+        f"'{authority}/{ours}' to get the token. Note, if the subscription is transferred to another tenant there is "
+        "no impact to the services, but information about new tenant could take time to propagate (up to an hour). "
+        "If you just transferred your subscription and see this error message, please try back later."
+    )
+    refused = ArmError(401, "InvalidAuthenticationTokenTenant", message)
+    return unauthenticated(refused, authority, ours)
+
+
+def unauthenticated(error: ArmError, authority: str, tenant: str) -> ArmError:
+    """Return a refusal of a token with where to get another one, which some clients learn their tenant from."""
+    said = str(error).partition(" Note,")[0]
+    where = f'Bearer authorization_uri="{authority}/{tenant}", error="invalid_token", error_description="{said}"'
+    return ArmError(error.status, error.code, str(error), headers={"WWW-Authenticate": where})
+
+
 def no_action(kind: str, name: str) -> ArmError:
     """The resource exists and cannot do that."""
     return ArmError(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import uuid
 from typing import TYPE_CHECKING
 
-from lab.azure import errors, paths
+from lab.azure import errors, linked, paths
 from lab.azure.errors import ArmError
+from lab.azure.identities import Principal
 from lab.azure.kinds import Change, Kind
 from lab.azure.messages import Json, Request
 from lab.azure.resources import STATE, Resource
@@ -35,15 +37,14 @@ def version_of(request: Request) -> str:
 
 def authorize(world: AzureWorld, request: Request, target: paths.Target) -> None:
     """Refuse who has no token, no subscription or no role."""
-    principal = world.identities.bearer(request.headers, world.audiences)
+    principal = caller(world, request)
+    if target.subscription and not _is_id(target.subscription):
+        raise errors.no_subscription_id(target.subscription)
     tenant = world.subscriptions.get(target.subscription.lower())
     if target.subscription and tenant is None:
         raise errors.subscription_not_found(target.subscription)
     if tenant is not None and tenant != principal.tenant:
-        message = (
-            f"The access token is from the wrong issuer. It must match the tenant '{tenant}' of this subscription."
-        )
-        raise ArmError(401, "InvalidAuthenticationTokenTenant", message)
+        raise errors.another_tenant(world.url, principal.tenant, tenant)
     action = action_of(target, request.method)
     if not OPERATION.match(request.path) and not principal.may(action, target.path):
         message = (
@@ -52,6 +53,27 @@ def authorize(world: AzureWorld, request: Request, target: paths.Target) -> None
             "If access was recently granted, please refresh your credentials."
         )
         raise ArmError(403, "AuthorizationFailed", message)
+    linked.authorize(principal, request, target, action)
+
+
+def caller(world: AzureWorld, request: Request) -> Principal:
+    """Return who asks.
+
+    Raises:
+        ArmError: 401, with where to sign in.
+    """
+    try:
+        return world.identities.bearer(request.headers, world.audiences)
+    except ArmError as error:
+        raise errors.unauthenticated(error, world.url, next(iter(world.subscriptions.values()))) from error
+
+
+def _is_id(text: str) -> bool:
+    try:
+        uuid.UUID(text)
+    except ValueError:
+        return False
+    return True
 
 
 def check_locks(world: AzureWorld, target: paths.Target, method: str) -> None:

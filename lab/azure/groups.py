@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lab.azure import errors
+from lab.azure import errors, providers
 from lab.azure.messages import Answer, Json, Request
 from lab.azure.paths import Target
 
@@ -42,28 +42,41 @@ class Group:
 def answer(world: AzureWorld, target: Target, request: Request) -> Answer:
     """Answer what is asked of subscriptions and groups themselves."""
     parts = [part.lower() for part in target.path.split("/") if part][2:]
+    if len(parts) == 2 and parts[0] == "resourcegroups":
+        return _group(world, target, request)
+    return Answer(200, _view(world, target, parts, request))
+
+
+def _view(world: AzureWorld, target: Target, parts: list[str], request: Request) -> Json:
+    found: Json
     match parts:
         case []:
-            return Answer(200, _subscription(world, target.subscription))
+            found = providers.subscription(world, target.subscription)
         case ["locations"]:
-            return Answer(200, {"value": [{"name": name, "displayName": name} for name in world.locations]})
+            found = {"value": [_location(target.subscription, name) for name in world.locations]}
+        case ["providers"]:
+            found = providers.providers(world, target.subscription)
+        case ["providers", namespace] | ["providers", namespace, "register"]:
+            found = providers.provider(world, namespace, target.subscription)
+        case ["resources"]:
+            found = providers.resources(world, f"/subscriptions/{target.subscription}", request)
         case ["resourcegroups"]:
-            return Answer(200, {"value": [group.wire() for group in world.groups.values()]})
-        case ["resourcegroups", _]:
-            return _group(world, target, request)
+            found = {"value": [group.wire() for group in world.groups.values()]}
         case ["resourcegroups", name, "resources"]:
-            inside = [one for one in world.resources.under(_existing(world, name).id) if len(one.target.names) == 1]
-            return Answer(200, {"value": [world.kind(one.target.kind).show(one, {}) for one in inside]})
-    raise errors.ArmError(404, "NotFound", f"There is nothing at {target.path}.")
+            found = providers.resources(world, _existing(world, name).id, request)
+        case _:
+            raise errors.ArmError(404, "NotFound", f"There is nothing at {target.path}.")
+    return found
 
 
-def _subscription(world: AzureWorld, subscription: str) -> Json:
+def _location(subscription: str, name: str) -> Json:
     return {
-        "id": f"/subscriptions/{subscription}",
-        "subscriptionId": subscription,
-        "displayName": "lab",
-        "state": "Enabled",
-        "tenantId": world.subscriptions[subscription.lower()],
+        "id": f"/subscriptions/{subscription}/locations/{name}",
+        "name": name,
+        "displayName": name,
+        "regionalDisplayName": name,
+        "type": "Region",
+        "metadata": {"regionType": "Physical", "regionCategory": "Recommended", "geographyGroup": "Europe"},
     }
 
 

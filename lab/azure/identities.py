@@ -10,12 +10,12 @@ import secrets
 import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from urllib.parse import parse_qs
 
 from lab.azure.errors import ArmError
 from lab.azure.messages import Answer, Json, Request
 from lab.azure.ports import Clock
+from lab.azure.rights import Rights, matches
 
 MANAGEMENT = frozenset({"https://management.azure.com", "https://management.core.windows.net"})
 
@@ -43,7 +43,12 @@ class Principal:
     def may(self, action: str, scope: str) -> bool:
         """Say whether a role allows an action on something."""
         inside = any(f"{scope.lower()}/".startswith(f"{one.lower().rstrip('/')}/") for one in self.scopes)
-        return inside and any(fnmatchcase(action.lower(), allowed.lower()) for allowed in self.actions)
+        return inside and matches(action, self.actions)
+
+    def rights(self, scope: str) -> list[Rights]:
+        """Return what the roles allow at a scope; nothing outside their own."""
+        inside = any(f"{scope.lower()}/".startswith(f"{one.lower().rstrip('/')}/") for one in self.scopes)
+        return [Rights.of(self.actions)] if inside else []
 
 
 @dataclass(frozen=True, slots=True)

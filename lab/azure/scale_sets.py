@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from lab.azure import errors, instances, models, subnets
+from lab.azure import errors, instances, models, subnets, usages
 from lab.azure.instances import DEALLOCATED, STOPPED, Instance
 from lab.azure.kinds import Act, Change, Kind
 from lab.azure.messages import Json, Request
@@ -78,7 +78,9 @@ class ScaleSets(Kind):
             raise errors.ArmError(501, "NotImplemented", "The lab has scale sets in uniform orchestration only.")
         instances.data_of(properties["virtualMachineProfile"])
         subnets.subnet_of(properties["virtualMachineProfile"])
-        self.world.instances.check_quota(int(sku["capacity"]) - int((old.get("sku") or {}).get("capacity") or 0))
+        more = int(sku["capacity"]) - int((old.get("sku") or {}).get("capacity") or 0)
+        self.world.instances.check_quota(more)
+        usages.of(self.world).check(str(sku["name"]), more)
         for name in ("uniqueId", "timeCreated"):
             if name in (old.get("properties") or {}):
                 properties[name] = old["properties"][name]

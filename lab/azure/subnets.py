@@ -94,6 +94,13 @@ def taken(world: AzureWorld, subnet: str) -> dict[str, str]:
     return found
 
 
+def room(world: AzureWorld, subnet: str) -> int:
+    """Return how many addresses of a subnet anybody may have."""
+    properties = world.resources.get(subnet).properties
+    prefix = properties.get("addressPrefix") or properties.get("addressPrefixes", [""])[0]
+    return sum(1 for _ in _usable(str(prefix)))
+
+
 def free(world: AzureWorld, subnet: str) -> str:
     """Return the lowest free address of a subnet.
 

@@ -80,9 +80,13 @@ def test_the_action_of_a_post_is_named(estate: Estate) -> None:
     assert "'Microsoft.Compute/virtualMachineScaleSets/virtualMachines/runCommand/action'" in str(error)
 
 
-def test_a_subscription_that_does_not_exist(estate: Estate) -> None:
-    error = refused(Clients(estate.world, subscription="nowhere"), lambda compute: list(compute.disks.list()))
-    assert (error.status_code, error.error.code) == (404, "SubscriptionNotFound")
+@pytest.mark.parametrize(
+    ("subscription", "status", "code"),
+    [("0badc0de-0000-4000-8000-000000000000", 404, "SubscriptionNotFound"), ("lab", 400, "InvalidSubscriptionId")],
+)
+def test_a_subscription_that_does_not_exist(estate: Estate, subscription: str, status: int, code: str) -> None:
+    error = refused(Clients(estate.world, subscription=subscription), lambda compute: list(compute.disks.list()))
+    assert (error.status_code, error.error.code) == (status, code)
 
 
 def test_a_tenant_that_does_not_own_the_subscription(estate: Estate) -> None:
