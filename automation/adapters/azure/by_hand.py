@@ -11,6 +11,8 @@ from automation.adapters.azure.ids import group_of, name_of, part
 from automation.core.backups.manifest import moment, to_json
 from automation.core.backups.sets import BackupSet, Member, MemberKind
 
+PROVISIONED = {"PremiumV2_LRS", "UltraSSD_LRS"}
+"""Kinds of disks whose operations and throughput are bought apart from their size."""
 _SUFFIX = "restored"
 _REPOSITORIES = "/srv/bitbucket-dc/shared/data/repositories"
 
@@ -71,6 +73,10 @@ def _disk(found: BackupSet, member: Member) -> Iterator[HandStep]:
     options = ["--resource-group", group, "--name", new, "--source", member.snapshot]
     options += ["--sku", member.facts["type"]] if member.facts.get("type") else []
     options += ["--zone", member.zone] if member.zone.isdigit() else []
+    if member.facts.get("type") in PROVISIONED:
+        # A disk of these kinds would otherwise have the least of both, however large it is.
+        for name, fact in (("--disk-iops-read-write", "iops"), ("--disk-mbps-read-write", "throughput")):
+            options += [name, member.facts[fact]] if member.facts.get(fact) else []
     if member.encryption_key.startswith("/"):
         options += ["--disk-encryption-set", member.encryption_key]
     options += ["--tags", f"bitbucket-dc:cluster={found.cluster}"]

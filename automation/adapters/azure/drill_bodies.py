@@ -16,6 +16,8 @@ from automation.core.backups.manifest import moment
 from automation.core.backups.sets import Member
 
 USER = "bbdc"
+IMAGE = {"id", "publisher", "offer", "sku", "version", "sharedGalleryImageId", "communityGalleryImageId"}
+"""What names an image."""
 Json = dict[str, Any]
 
 
@@ -102,13 +104,18 @@ def machine(home: Json, own: dict[str, str], name: str, model: Model, *, card_id
         "properties": {
             "hardwareProfile": {"vmSize": size or home["properties"]["hardwareProfile"]["vmSize"]},
             "storageProfile": {
-                "imageReference": storage.get("imageReference"),
+                "imageReference": asked(storage.get("imageReference") or {}),
                 "osDisk": {"createOption": "FromImage", "deleteOption": "Delete"},
             },
             "osProfile": system,
             "networkProfile": {"networkInterfaces": [{"id": card_id, "properties": {"deleteOption": "Delete"}}]},
         },
     }
+
+
+def asked(image: Mapping[str, Any]) -> Json:
+    """Return what of an image's reference is asked for; the rest (``exactVersion``) is Azure's answer."""
+    return {name: value for name, value in image.items() if name in IMAGE}
 
 
 def database(like: Mapping[str, Any], own: dict[str, str], at: float) -> Json:

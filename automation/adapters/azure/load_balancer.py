@@ -28,9 +28,19 @@ LONGEST_UPDATE = 1800.0
 """Seconds after which a gateway's update is surely over: what was taken out before that drains no more."""
 _REMEMBERED = 7200.0
 """Seconds for which the gateway's tag keeps what was taken out: longer than anything may drain."""
-_STATES = {"Healthy": TargetState.HEALTHY, "Unhealthy": TargetState.UNHEALTHY, "Draining": TargetState.DRAINING}
+_STATES = {
+    **dict.fromkeys(("Healthy", "Up"), TargetState.HEALTHY),
+    **dict.fromkeys(("Unhealthy", "Down", "Partial"), TargetState.UNHEALTHY),
+    "Draining": TargetState.DRAINING,
+}
+"""What a gateway says of a server. Azure's specification has the shorter words, its answers have shown the others."""
 
 Json = dict[str, Any]
+
+
+def state_of(word: str) -> TargetState:
+    """Return what a word of the gateway's on a server's health means; anything else is not known yet."""
+    return _STATES.get(word, TargetState.INITIAL)
 
 
 class AzureBalancer:
@@ -126,7 +136,7 @@ class AzureBalancer:
             address = machine.instance.address or ""
             if address in health and (address in wanted or gateway.state == "Failed"):
                 word, why = health[address]
-                found.append(Target(machine.id, HTTP, _STATES.get(word, TargetState.INITIAL), why or None))
+                found.append(Target(machine.id, HTTP, state_of(word), why or None))
             elif address in wanted:
                 found.append(Target(machine.id, HTTP, TargetState.INITIAL, f"the gateway is {gateway.state}"))
             elif self._drains(gateway, machine.id):

@@ -59,6 +59,16 @@ def test_disks_and_database_are_made_beside_the_old_ones() -> None:
     assert {option(each, "--resource-group") for each in commands(FOUND)} == {"estate"}
 
 
+def test_a_disk_whose_speed_is_bought_gets_the_speed_that_it_had() -> None:
+    def made(kind: str) -> list[str]:
+        facts = FACTS | {"type": kind, "iops": "6000", "throughput": "250"}
+        return commands(replace(FOUND, members=(replace(FOUND.members[0], facts=facts),)))[0]
+
+    fast = made("PremiumV2_LRS")
+    assert (option(fast, "--disk-iops-read-write"), option(fast, "--disk-mbps-read-write")) == ("6000", "250")
+    assert not {"--disk-iops-read-write", "--disk-mbps-read-write"} & set(made("Premium_LRS"))
+
+
 def test_without_a_moment_of_the_set_the_members_own_counts() -> None:
     restore = commands(replace(FOUND, recover_to=None))[-1]
     assert option(restore, "--restore-time") == "2023-11-14T22:13:20.000Z"

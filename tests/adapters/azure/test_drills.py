@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from automation.adapters.azure import drill_parts
+from automation.adapters.azure.drill_bodies import asked
 from automation.adapters.azure.drills import AzureDrills
 from automation.adapters.azure.session import Azure
 from automation.adapters.azure.shell import AzureShell
@@ -198,6 +199,11 @@ def test_a_restore_point_that_is_gone_ends_the_drill(ground: Ground, found: Back
     with pytest.raises(NotFound):
         run(ground, found)
     assert ground.drills.leftovers() == ()
+
+
+def test_an_image_is_asked_for_by_its_names_and_not_by_azures_answer() -> None:
+    names = {"publisher": "almalinux", "offer": "almalinux-x86_64", "sku": "9-gen2", "version": "latest"}
+    assert asked(names | {"exactVersion": "9.6.2026"}) == names
 
 
 def test_the_machines_size_can_be_chosen(

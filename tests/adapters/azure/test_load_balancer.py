@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from automation.adapters.azure.load_balancer import state_of
 from automation.core.cluster import TargetState
 from automation.ports.errors import Conflict, Unavailable
 from lab.azure.ports import Reply
@@ -13,6 +14,22 @@ from tests.contracts.azure_estate import DRAIN, GATEWAY, SET, WAIT
 
 DRAINING = {"http": TargetState.DRAINING, "ssh": TargetState.DRAINING}
 HEALTHY = {"http": TargetState.HEALTHY, "ssh": TargetState.HEALTHY}
+
+
+@pytest.mark.parametrize(
+    ("word", "state"),
+    [
+        ("Healthy", TargetState.HEALTHY),
+        ("Up", TargetState.HEALTHY),
+        ("Unhealthy", TargetState.UNHEALTHY),
+        ("Down", TargetState.UNHEALTHY),
+        ("Draining", TargetState.DRAINING),
+        ("Unknown", TargetState.INITIAL),
+        ("a word of next year", TargetState.INITIAL),
+    ],
+)
+def test_both_of_azures_vocabularies_are_understood(word: str, state: TargetState) -> None:
+    assert state_of(word) is state
 
 
 def test_nobody_is_in_the_pools_of_a_new_estate(rolling: Rolling) -> None:
