@@ -110,8 +110,18 @@ class AzureGroup:
         self._switch(processes, on=False)
 
     def resume(self, processes: Collection[str]) -> None:
-        """Switch autoscale on again."""
+        """Switch autoscale on again; what was put down on machines that are gone by now is dropped.
+
+        It is the last act of whoever replaced machines. A note that stayed would be a change that the next update of
+        the program shows, for nothing.
+        """
         self._switch(processes, on=True)
+        group = self._estate.group()
+        known = replacing_of(group)
+        if known and not known.keys() & {one.id for one in machines_of(self._caller, group)}:
+            # A PATCH merges into what is there, but replaces the tags as a whole.
+            kept = {name: value for name, value in tags.read(group).items() if name != tags.REPLACING}
+            self._update(group, {"tags": kept})
 
     def disturbing(self) -> frozenset[str]:
         """Autoscale, where the scale set has a setting of it."""

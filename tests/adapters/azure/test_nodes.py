@@ -123,6 +123,27 @@ def test_a_model_with_another_image_renews_the_machine_by_itself(rolling: Rollin
     assert REIMAGE not in rolling.faults.seen
 
 
+def test_what_was_put_down_on_a_renewed_machine_goes_with_the_last_act(rolling: Rolling) -> None:
+    """Only then: while one of them still has its disk, the note says what it really carries."""
+    sets = rolling.hands.estate.sets
+    before = sets.get(GROUP, SET).tags
+    old, other = rolling.instances()["0"], rolling.instances()["1"]
+    rolling.faults.refusals[REIMAGE] = [Reply(500, "InternalServerError", "not now")]
+    with pytest.raises(Unavailable):
+        rolling.group.replace(old.id, "7.9.0")
+    rolling.group.resume(rolling.group.disturbing())
+    assert f"{old.id}=7.9.0" in sets.get(GROUP, SET).tags["bitbucket-dc:replacing"]
+    for one in (old, other):
+        rolling.group.replace(one.id, "7.9.0")
+        rolling.hands.wait(15)
+    assert f"{other.id}=7.9.0" in sets.get(GROUP, SET).tags["bitbucket-dc:replacing"]
+    rolling.group.resume(rolling.group.disturbing())
+    assert sets.get(GROUP, SET).tags == before
+    rolling.faults.seen.clear()
+    rolling.group.resume(rolling.group.disturbing())
+    assert "PATCH virtualMachineScaleSets" not in rolling.faults.seen
+
+
 def test_a_machine_that_does_not_run_is_exchanged(rolling: Rolling) -> None:
     lost = rolling.instances()["1"]
     rolling.hands.lose(lost.id)
