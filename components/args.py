@@ -217,6 +217,9 @@ class AzureBitbucketClusterArgs(TypedDict):
     """GiB of the database's storage to begin with, rounded up to a size that Azure has; it grows. Default 100."""
     database_backup_days: NotRequired[int]
     """Days of automated database backups, 7 to 35. Default 14."""
+    database_password: NotRequired[pulumi.Input[str]]
+    """Secret. Password of the database's user: that of its source, where it is restored from another estate's.
+    Default: generated, in the key vault."""
     geo_redundant_backup: NotRequired[bool]
     """Keep the database's automated backups in the paired region too. Only at first. Default false."""
     search_url: NotRequired[pulumi.Input[str]]

@@ -31,7 +31,7 @@ NUMBERS = (
 STRUCTURES = ("availabilityZones", "allowedCidrs", "egressPorts", "archiveSha256", "tags")
 RECORDS = ("data",)
 """Structures whose keys are ours, down to the names that an operator chooses."""
-SECRETS = ("searchPassword", "license", "adminPassword")
+SECRETS = ("databasePassword", "searchPassword", "license", "adminPassword")
 TEXTS = (
     "instanceType",
     "imageId",

@@ -128,6 +128,8 @@ class DatabaseSpec:
     max_connections: int
     geo_redundant: bool
     """Whether automated backups are kept in a second region too."""
+    password: Text | None
+    """Secret. None: generated."""
 
     @property
     def major(self) -> str:
@@ -310,6 +312,7 @@ def _database(args: Args, cloud: Cloud, machines: MachineSpec) -> DatabaseSpec:
         backup_days=whole_number("databaseBackupDays", cloud.backup_days, 35)(args.get("database_backup_days", 14)),
         max_connections=max(needed, CONNECTIONS_AT_LEAST),
         geo_redundant=args.get("geo_redundant_backup", False),
+        password=args.get("database_password"),
     )
 
 

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
+from lab.balancer.published import further
 from lab.state import Record
 
 STACK = "lab"
@@ -34,6 +35,7 @@ def variables(directory: Path, record: Record) -> dict[str, str]:
         "BITBUCKET_PASSWORD": record.password,
         "BITBUCKET_TOKEN": record.bitbucket_token,
         "BBDC_CLUSTER": record.cluster,
+        "BBDC_STAGE_URL": f"http://127.0.0.1:{further(record.http, 'http', 1)}",
         "BBDC_STATE": str(directory / "state"),
         "BBDC_LAB_DIR": str(directory),
         "PULUMI_BACKEND_URL": f"file://{directory / 'pulumi'}",

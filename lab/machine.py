@@ -72,6 +72,14 @@ class Disks(Protocol):
         ...
 
 
+class Homes(Protocol):
+    """The clusters that nodes belong to."""
+
+    def url(self, cluster: str, base_url: str, ssh_base_url: str) -> str:
+        """Return the URL of the shared memory of a cluster, given its name and where it is reached."""
+        ...
+
+
 class NoData(LookupError):
     """A node's shared home or database is not there."""
 
@@ -111,6 +119,7 @@ class OperatingSystem:
         known: all machines, by instance id.
         disk_full: a fault: whether this machine's installation finds its disk full.
         disks: volumes and databases; without them every machine uses what ``site`` says.
+        clusters: where nodes find their cluster; without it all are in the one that ``site`` says.
     """
 
     site: Site
@@ -118,6 +127,7 @@ class OperatingSystem:
     known: dict[str, Machine] = field(default_factory=dict)
     disk_full: Callable[[str], bool] = field(default=lambda _instance: False)
     disks: Disks | None = None
+    clusters: Homes | None = None
 
     def furnish(self, spec: MachineSpec, directory: Path) -> None:
         """Make what a new machine has on its disk: programs, user data, and how to reach the lab."""
@@ -215,6 +225,12 @@ class OperatingSystem:
         mounts.update(machine.directory / "root", machine.links, links)
         machine.links = links
 
+    def _cluster(self, machine: Machine) -> str:
+        """Return where the shared memory of a node's cluster is."""
+        if self.clusters is None:
+            return self.site.fabric
+        return self.clusters.url(*(machine.named(key) for key in ("BBDC_CLUSTER", "BASE_URL", "SSH_BASE_URL")))
+
     def _node_document(self, machine: Machine, shared: Path, database: Path) -> dict[str, Any]:
         """Return node.json, as lab.bitbucket.here.NodeConfig reads it."""
         return {
@@ -223,7 +239,7 @@ class OperatingSystem:
             "version": machine.version,
             "http_port": 7990,
             "ssh_port": 7999,
-            "fabric_url": self.site.fabric,
+            "fabric_url": self._cluster(machine),
             "fabric_token_file": str(self.site.fabric_token),
             "shared": str(shared),
             "database": str(database),

@@ -25,6 +25,10 @@ class Stacks(Protocol):
         """Return the source stack's config, secrets readable."""
         ...
 
+    def database_password(self) -> str:
+        """Return the password of the source's database; empty when the program has not made it."""
+        ...
+
     def config(self, stack: str) -> Config | None:
         """Return another stack's config; None when there is no such stack."""
         ...

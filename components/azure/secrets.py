@@ -68,7 +68,8 @@ class AzureSecrets(pulumi.ComponentResource):
             resource_group_name=self._where.group,
             properties={"value": value},
             tags=estate.tagged(child),
-            opts=pulumi.ResourceOptions(parent=self, protect=estate.protect_data),
+            # To delete it alone takes rights inside the vault, which whoever declares an estate need not have.
+            opts=pulumi.ResourceOptions(parent=self, protect=estate.protect_data, deleted_with=self._encryption.vault),
         )
         self.ids[what] = secret.id
         self.arns[what] = pulumi.Output.concat(self._encryption.vault_uri, f"secrets/{what}")

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from lab.aws.targets import Target
 
 SHORT_NAME = "bitbucket-dc:target-group"
+CLUSTER = "bitbucket-dc:cluster"
 
 
 class Routes(Published[AwsWorld]):
@@ -21,24 +22,26 @@ class Routes(Published[AwsWorld]):
         return self._listeners(), self._groups()
 
     def _listeners(self) -> list[dict[str, Any]]:
-        found: dict[str, dict[str, Any]] = {}
+        found: dict[tuple[str, str], dict[str, Any] | None] = {}
         for balancer in self.world.backend("elbv2").load_balancers.values():
             kind = "http" if balancer.type == "application" else "ssh"
             for listener in balancer.listeners.values():
                 arn = _forwards_to(listener)
                 group = self.world.backend("elbv2").target_groups.get(arn)
                 if group is not None and group.target_type != "alb":
-                    found.setdefault(kind, self._listener(kind, arn, balancer))
-        return list(found.values())
+                    estate = self._estate(balancer.arn)
+                    found.setdefault((kind, estate), self._listener(kind, estate, arn, balancer))
+        return [line for line in found.values() if line is not None]
 
-    def _listener(self, kind: str, arn: str, balancer: Any) -> dict[str, Any]:
-        line: dict[str, Any] = {
-            "name": kind,
-            "protocol": "HTTP" if kind == "http" else "TCP",
-            "address": "127.0.0.1",
-            "port": self.http if kind == "http" else self.ssh,
-            "group": arn,
-        }
+    def _estate(self, arn: str) -> str:
+        tags = self.world.backend("elbv2").describe_tags([arn])[arn]
+        return str(tags.get(CLUSTER, ""))
+
+    def _listener(self, kind: str, estate: str, arn: str, balancer: Any) -> dict[str, Any] | None:
+        front = self.front(kind, estate)
+        if front is None:
+            return None
+        line: dict[str, Any] = {**front, "protocol": "HTTP" if kind == "http" else "TCP", "group": arn}
         idle = balancer.attrs.get("idle_timeout.timeout_seconds") if kind == "http" else None
         return line | ({"idle_timeout": float(idle)} if idle else {})
 

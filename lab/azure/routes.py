@@ -16,6 +16,8 @@ from lab.azure.resources import Resource
 from lab.azure.world import AzureWorld
 from lab.balancer.published import Published
 
+CLUSTER = "bitbucket-dc:cluster"
+"""Tag by which an estate's gateway and load balancer belong together."""
 SESSION = {"cookie": None, "seconds": 86400.0, "name": "ApplicationGatewayAffinity", "while_draining": True}
 """Affinity by the gateway's own cookie; a removed backend goes on serving those it is bound to until it has drained.
 
@@ -29,14 +31,14 @@ class Routes(Published[AzureWorld]):
     """The table of a lab in Azure."""
 
     def rules(self) -> tuple[list[Json], list[Json]]:
-        """Return the listeners and groups of all rules; one listener of a kind is served."""
+        """Return the listeners and groups of all rules; one listener of a kind is served for each estate."""
         found = list(self._rules())
-        listeners = {line["name"]: line for line, _ in found}
+        listeners = {line["name"]: line for line, _ in found if line is not None}
         groups = {group["arn"]: group for _, group in found}
         return list(listeners.values()), list(groups.values())
 
-    def _rules(self) -> Iterator[tuple[Json, Json]]:
-        """Yield (listener, group) of every rule."""
+    def _rules(self) -> Iterator[tuple[Json | None, Json]]:
+        """Yield (listener, group) of every rule; no listener where there is no room for one."""
         for gateway in self.world.resources.of(GATEWAY):
             for rule in gateway.properties[RULES]:
                 yield from self._http(gateway, rule["properties"])
@@ -44,34 +46,28 @@ class Routes(Published[AzureWorld]):
             for rule in balancer.properties.get("loadBalancingRules") or []:
                 yield from self._ssh(balancer, rule["properties"])
 
-    def _http(self, gateway: Resource, rule: Json) -> Iterator[tuple[Json, Json]]:
+    def _http(self, gateway: Resource, rule: Json) -> Iterator[tuple[Json | None, Json]]:
         pool = (rule.get("backendAddressPool") or {}).get("id", "")
         settings = _part(gateway, SETTINGS, (rule.get("backendHttpSettings") or {}).get("id", ""))
         if key(pool) not in self.world.backends.pools or settings is None:
             return  # not taken over yet
         probe = _part(gateway, "probes", (settings.get("probe") or {}).get("id", ""))
         sticky = dict(SESSION) if settings.get("cookieBasedAffinity") == "Enabled" else None
-        group = self._group(pool, "HTTP", int(settings["port"]), probe or {"path": "/"})
-        yield self._listener("http", pool, float(settings.get("requestTimeout", 20))), group | {"stickiness": sticky}
+        group = self._group(pool, "HTTP", int(settings["port"]), probe or {"path": "/"}) | {"stickiness": sticky}
+        yield self._listener("http", gateway, pool, float(settings.get("requestTimeout", 20))), group
 
-    def _ssh(self, balancer: Resource, rule: Json) -> Iterator[tuple[Json, Json]]:
+    def _ssh(self, balancer: Resource, rule: Json) -> Iterator[tuple[Json | None, Json]]:
         pool = (rule.get("backendAddressPool") or (rule.get("backendAddressPools") or [{}])[0]).get("id", "")
         if key(pool) not in self.world.backends.pools:
             return
         probe = _part(balancer, "probes", (rule.get("probe") or {}).get("id", ""))
         group = self._group(pool, "TCP", int(rule["backendPort"]), probe or {})
-        yield self._listener("ssh", pool, 60.0 * float(rule.get("idleTimeoutInMinutes", 4))), group
+        yield self._listener("ssh", balancer, pool, 60.0 * float(rule.get("idleTimeoutInMinutes", 4))), group
 
-    def _listener(self, name: str, pool: str, idle: float) -> Json:
-        http = name == "http"
-        return {
-            "name": name,
-            "protocol": "HTTP" if http else "TCP",
-            "address": "127.0.0.1",
-            "port": self.http if http else self.ssh,
-            "group": pool,
-            "idle_timeout": idle,
-        }
+    def _listener(self, kind: str, owner: Resource, pool: str, idle: float) -> Json | None:
+        front = self.front(kind, owner.tags.get(CLUSTER, ""))
+        protocol = "HTTP" if kind == "http" else "TCP"
+        return None if front is None else {**front, "protocol": protocol, "group": pool, "idle_timeout": idle}
 
     def _group(self, pool: str, protocol: str, port: int, probe: Json) -> Json:
         targets = [

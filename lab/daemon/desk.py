@@ -71,7 +71,7 @@ class Desk:
                 "original": cluster["cluster"]["originalVersion"],
                 "split": cluster["split"],
             },
-            "machines": self._machines(cluster),
+            "machines": self._machines(),
             "targets": daemon.cloud.targets(),
             "faults": daemon.book.list(),
             "invariants": self._invariants(),
@@ -144,8 +144,8 @@ class Desk:
         self._daemon.stopping.set()
         return {}
 
-    def _machines(self, cluster: dict[str, Any]) -> list[dict[str, Any]]:
-        nodes = {node["id"]: node for node in cluster["nodes"]}
+    def _machines(self) -> list[dict[str, Any]]:
+        nodes = {node["id"]: node for node in self._daemon.clusters.nodes()}
         pids = self._daemon.machines.pids()
         return [
             _machine(machine, nodes.get(identity, {}), pids.get(identity))

@@ -130,10 +130,12 @@ class AwsCloud:
             return sum(int(group.desired_capacity or 0) for group in groups if _tag(group, CLUSTER) == cluster)
 
     def serving(self) -> int:
-        """Return the healthy targets of the HTTP target group."""
+        """Return the healthy targets of the estate's own HTTP target group."""
         with self.lock:
             backend = self.world.backend("elbv2")
-            arns = [arn for arn in self.world.targets.groups if _short_name(backend, arn) == "http"]
+            tags = backend.describe_tags(list(self.world.targets.groups)) if self.world.targets.groups else {}
+            own = {SHORT_NAME: "http", CLUSTER: self._ground.options.cluster}
+            arns = [arn for arn, found in tags.items() if own.items() <= found.items()]
             known = [self.world.targets.groups[arn].values() for arn in arns]
             counts = (sum(bool(target.healthy) and not target.draining for target in targets) for targets in known)
             return max(counts, default=0)
@@ -179,7 +181,3 @@ def _timings(options: Options) -> Timings:
 
 def _tag(group: Any, key: str) -> str:
     return next((str(tag["Value"]) for tag in group.tags if tag["Key"] == key), "")
-
-
-def _short_name(backend: Any, arn: str) -> str:
-    return str(backend.describe_tags([arn])[arn].get(SHORT_NAME, ""))

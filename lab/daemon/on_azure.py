@@ -13,9 +13,10 @@ import certifi
 from lab.azure import archives, databases, roles
 from lab.azure.backends import Backend
 from lab.azure.errors import ArmError
+from lab.azure.gateways import GATEWAY
 from lab.azure.models import SCALE_SET
 from lab.azure.operations import Operation, Steps
-from lab.azure.paths import name_of
+from lab.azure.paths import key, name_of
 from lab.azure.ports import Timings
 from lab.azure.resources import Resource
 from lab.azure.routes import Routes
@@ -157,9 +158,15 @@ class AzureCloud:
             return sum(int(capacity or 0) for capacity in wanted)
 
     def serving(self) -> int:
-        """Return the healthy backends of the gateway."""
+        """Return the healthy backends of the estate's own gateway."""
         with self.lock:
-            pools = [backends for pool, backends in self.world.backends.pools.items() if name_of(pool) == POOL]
+            known = self.world.resources.of(GATEWAY)
+            own = tuple(key(one.id) + "/" for one in known if one.tags.get(CLUSTER) == self._ground.options.cluster)
+            pools = [
+                backends
+                for pool, backends in self.world.backends.pools.items()
+                if name_of(pool) == POOL and pool.startswith(own)
+            ]
             counts = (sum(bool(one.healthy) and not one.draining for one in backends.values()) for backends in pools)
             return max(counts, default=0)
 

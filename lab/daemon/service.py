@@ -21,6 +21,7 @@ from lab.bitbucket.records import State
 from lab.bitbucket.seeding import seed
 from lab.daemon.children import Keeper
 from lab.daemon.clouds import Cloud, Ground
+from lab.daemon.clusters import Clusters
 from lab.daemon.control import Control
 from lab.daemon.desk import Desk
 from lab.daemon.events import Events
@@ -105,7 +106,12 @@ class Daemon:
         self.record = self._first_record(octet)
         self.write_record()
         self._seed()
-        self.fabric = self._fabric()
+        self._fabric_token = secrets.token_urlsafe(32)
+        write_private(self.directory / "fabric.token", self._fabric_token)
+        self.fabric = self._fabric(self.record.url, f"ssh://git@127.0.0.1:{self.record.ssh}")
+        self._stack.callback(self.fabric.close)
+        self.clusters = Clusters(self.options.cluster, self.fabric, self._fabric)
+        self._stack.callback(self.clusters.close)
         desk = Desk(self)
         self.control = self._opened(Control(self.record.token, desk.handlers()))
         self.book = FaultBook(self.options.seed)
@@ -182,7 +188,7 @@ class Daemon:
             chance=self.options.seed,
         )
 
-    def _fabric(self) -> Fabric:
+    def _fabric(self, url: str, ssh_url: str) -> Fabric:
         options = self.options
         settings = replace(
             LAB_SETTINGS,
@@ -190,15 +196,10 @@ class Daemon:
             collision_chance=0.0,
             terminate_seconds=options.stop,
             drain_seconds=options.drain,
-            base_url=self.record.url,
-            ssh_base_url=f"ssh://git@127.0.0.1:{self.record.ssh}",
+            base_url=url,
+            ssh_base_url=ssh_url,
         )
-        token = secrets.token_urlsafe(32)
-        write_private(self.directory / "fabric.token", token)
-        fabric = Fabric(settings, token=token, seed=options.seed)
-        self._stack.callback(fabric.close)
-        self.fabric_url = fabric.serve()
-        return fabric
+        return Fabric(settings, token=self._fabric_token, seed=options.seed)
 
     def _machines(self) -> ProcessMachines:
         write_private(self.directory / "control.token", self.record.token)
@@ -206,7 +207,7 @@ class Daemon:
             directory=self.directory / "instances",
             control=self.control.url,
             control_token=self.directory / "control.token",
-            fabric=self.fabric_url,
+            fabric=self.fabric.serve(),
             fabric_token=self.directory / "fabric.token",
             shared_home=self.directory / SEED / "shared",
             database=self.directory / SEED / "db" / FILE,
@@ -220,6 +221,7 @@ class Daemon:
         self.book.hands = DaemonHands(self.machines, self.fabric, self.cloud)
         self.machines.system.disk_full = self.book.disk_full
         self.machines.system.disks = self.storage
+        self.machines.system.clusters = self.clusters
         self.storage.changed = self.machines.remount
         self.storage.writers = lambda: [*self.machines.pids().values(), *self.cloud.pids()]
         self.machines.listener = self._machine_event
@@ -243,7 +245,7 @@ class Daemon:
 
     def _machine_event(self, event: str, details: dict[str, Any]) -> None:
         if event == "node-crashed":
-            self.fabric.kill(str(details["instance"]))
+            self.clusters.kill(str(details["instance"]))
         self.events.add("machine", event, details)
         self.write_record()
 

@@ -103,6 +103,10 @@ class FakeStacks:
         """Return the source's config."""
         return self.there["prod"]
 
+    def database_password(self) -> str:
+        """Return the password of the source's database."""
+        return "d8base"
+
     def config(self, stack: str) -> Config | None:
         """Return a stack's config."""
         return self.there.get(stack)

@@ -61,6 +61,7 @@ def test_what_only_one_cloud_has_is_known(resources):
             "adminSshKey",
             "certificateId",
             "certificateIdentity",
+            "databasePassword",
             "geoRedundantBackup",
             "resourceGroup",
             "webApplicationFirewall",

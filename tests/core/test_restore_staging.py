@@ -1,12 +1,14 @@
 """A staging copy's config and its rules."""
 
 from dataclasses import replace
+from ipaddress import ip_network
 
 import pytest
 
 from automation.core.backups.sets import BackupSet, Member, MemberKind, Mode, SetState
 from automation.core.restores.generations import Generation
-from automation.core.restores.staging import STAGED, Setting, Wish, judge, staged_config
+from automation.core.restores.networks import apart, beside
+from automation.core.restores.staging import STAGED, Origin, Setting, Wish, judge, staged_config
 from components.args import AwsBitbucketClusterArgs
 from components.clouds import AWS
 from components.config import _record
@@ -49,8 +51,11 @@ SOURCE = {
 SMALL = Wish("rehearsal", 1, "t3.large", "db.t3.medium", "10.9.0.0/16")
 
 
-def made(wish=SMALL, source=SOURCE, data=DATA):
-    return staged_config(source, P, wish, FOUND, data)
+LATER = Generation(STAGED, ("snap-0123456789abcdef0",), database_source="db-1", database_time=1.5e9)
+
+
+def made(wish=SMALL, source=SOURCE, data=DATA, there=None):
+    return staged_config(Origin(P, source, "db-s3cret"), wish, FOUND, data, there)
 
 
 def plain(config):
@@ -86,7 +91,7 @@ def test_what_is_not_asked_for_is_as_in_the_source():
     config = plain(made(Wish("rehearsal")))
     assert (config["nodes"], config["instanceType"]) == ("4", "m6i.4xlarge")
     assert "databaseInstanceClass" not in config
-    assert "vpcCidr" not in config
+    assert apart(config["vpcCidr"], "10.0.0.0/16")
 
 
 def test_no_setting_shows_its_value():
@@ -100,9 +105,45 @@ def test_mail_cannot_leave(ports, left):
     assert plain(made(source=without))["egressPorts"] == [443]
 
 
+def test_the_network_is_never_the_sources_and_stays_what_it_is():
+    first = plain(made(Wish("rehearsal")))["vpcCidr"]
+    assert plain(made(Wish("rehearsal")))["vpcCidr"] == first
+    assert plain(made(Wish("other")))["vpcCidr"] != first
+    before = {f"{P}:vpcCidr": Setting("10.77.0.0/16")}
+    assert plain(made(Wish("rehearsal"), there=before))["vpcCidr"] == "10.77.0.0/16"
+    assert plain(made(there=before))["vpcCidr"] == SMALL.network
+
+
 @pytest.mark.parametrize(
-    "data", [DATA, Generation(STAGED, ("snap-0123456789abcdef0",), database_source="db-1", database_time=1.5e9)]
+    ("network", "block"),
+    [
+        ("10.0.0.0/16", "10.0.0.0/8"),
+        ("10.255.0.0/16", "10.0.0.0/8"),
+        ("172.31.16.0/20", "172.16.0.0/12"),
+        ("192.168.252.0/22", "192.168.0.0/16"),
+        ("192.168.0.0/16", "10.0.0.0/8"),
+        ("100.64.0.0/16", "10.0.0.0/8"),
+        ("127.10.0.0/16", "127.0.0.0/8"),
+    ],
 )
+def test_a_network_beside_another_is_as_large_private_and_apart(network, block):
+    found = {beside(network, f"copy-{number}") for number in range(200)}
+    assert len(found) > 40
+    for one in found:
+        assert ip_network(one).subnet_of(ip_network(block))
+        assert ip_network(one).prefixlen == ip_network(network).prefixlen
+        assert apart(one, network)
+
+
+def test_a_database_restored_to_a_moment_has_its_sources_password_and_no_other_copy_gets_it():
+    assert f"{P}:databasePassword" not in made()
+    assert made(data=LATER)[f"{P}:databasePassword"] == Setting("db-s3cret", secret=True)
+    again = staged_config(Origin(P, made(data=LATER)), SMALL, FOUND, LATER)
+    assert again[f"{P}:databasePassword"].value == "db-s3cret"  # a copy of a copy
+    assert "db-s3cret" not in repr(Origin(P, SOURCE, "db-s3cret"))
+
+
+@pytest.mark.parametrize("data", [DATA, LATER])
 def test_the_component_takes_it_and_makes_no_blank_data(data):
     spec = DataSpec.read(_record(plain(made(data=data))["data"]), AWS, protect=False)
     assert [each.name for each in spec.generations] == [STAGED]
@@ -112,8 +153,8 @@ def test_the_component_takes_it_and_makes_no_blank_data(data):
     assert ClusterSpec.read("copy", args, AWS).network.egress_ports == (443,)
 
 
-def refused(found=FOUND, wish=SMALL, taken=None, *, near=True):
-    return [f.name for f in judge(found, wish, taken or {}, project=P, near=near) if not f.passed]
+def refused(found=FOUND, wish=SMALL, there=None, *, near=True):
+    return [f.name for f in judge(found, wish, Origin(P, SOURCE), there, near=near) if not f.passed]
 
 
 def test_a_good_wish_passes_every_rule():
@@ -143,7 +184,12 @@ def test_names_that_no_stack_gets(name):
 
 
 def test_a_stack_that_is_something_else_is_left_alone_and_a_copy_goes_on():
-    assert refused(taken={"rehearsal": SOURCE}) == ["stack_free"]
-    assert refused(taken={"rehearsal": {f"{P}:version": Setting("7")}}) == ["stack_free"]
-    assert refused(taken={"rehearsal": made()}) == []
-    assert refused(taken={"rehearsal": {}}) == []
+    assert refused(there=SOURCE) == ["stack_free"]
+    assert refused(there={f"{P}:version": Setting("7")}) == ["stack_free"]
+    assert refused(there=made()) == []
+    assert refused(there={}) == []
+
+
+@pytest.mark.parametrize("network", ["10.0.0.0/16", "10.0.128.0/20", "10.0.0.0/8", "everywhere"])
+def test_a_network_with_addresses_of_the_source(network):
+    assert refused(wish=replace(SMALL, network=network)) == ["network_apart"]

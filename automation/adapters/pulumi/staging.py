@@ -18,6 +18,8 @@ from automation.ports.errors import NotFound
 
 CONFIG_FILE = "PULUMI_OPTION_CONFIG_FILE"
 """Names the config file of whichever stack a command is about: the copy needs one of its own beside it."""
+_KEPT = "-secrets-database-value"
+"""How the name ends of the resource that keeps the database's password."""
 
 
 class PulumiStacks:
@@ -38,6 +40,14 @@ class PulumiStacks:
     def source(self) -> Config:
         """Return the source's config, secrets readable."""
         return self._read(self._source.name, {})
+
+    def database_password(self) -> str:
+        """Return the password of the source's database, out of the stack's state; empty when the program made none."""
+        state = json.loads(self._pulumi("stack", "export", "--stack", self._source.name, "--show-secrets"))
+        for resource in state["deployment"].get("resources") or []:
+            if resource["urn"].endswith(_KEPT):
+                return _secret(resource["outputs"]["output"])
+        return ""
 
     def config(self, stack: str) -> Config | None:
         """Return a stack's config; None when there is no such stack."""
@@ -100,3 +110,8 @@ def _plain(value: object) -> dict[str, Any]:
     if isinstance(value, dict | list):
         return {"value": json.dumps(value), "objectValue": value, "secret": False}
     return {"value": str(value).lower() if isinstance(value, bool) else str(value), "secret": False}
+
+
+def _secret(kept: Any) -> str:
+    """Return the text of a secret of a state that shows its secrets."""
+    return str(json.loads(kept["plaintext"]) if isinstance(kept, dict) else kept)

@@ -23,10 +23,13 @@ from automation.restoring import Restores
 From = Annotated[str, Parameter(name="--from", help="Id or name of the set, or `newest`.")]
 Stack = Annotated[str, Parameter(name="--stack", help="Name of the new Pulumi stack.")]
 Nodes = Annotated[int | None, Parameter(name="--nodes", help="Number of nodes; as many as the source when left out.")]
-InstanceType = Annotated[str, Parameter(name="--instance-type", help="EC2 type of its nodes.")]
-DatabaseClass = Annotated[str, Parameter(name="--database-class", help="RDS class of its database.")]
-Network = Annotated[str, Parameter(name="--vpc-cidr", help="Another network, where the two are to be connected.")]
-Url = Annotated[str, Parameter(name="--url", help="Where the copy is reached from here, such as a tunnel to it.")]
+InstanceType = Annotated[str, Parameter(name="--instance-type", help="EC2 type, or Azure's size, of its nodes.")]
+DatabaseClass = Annotated[str, Parameter(name="--database-class", help="RDS class, or Azure's size, of its database.")]
+Network = Annotated[str, Parameter(name="--vpc-cidr", help="Its network; one beside the source's when left out.")]
+Url = Annotated[
+    str,
+    Parameter(name="--url", env_var="BBDC_STAGE_URL", help="Where the copy is reached from here, such as a tunnel."),
+]
 DryRun = Annotated[bool, Parameter(name="--dry-run", negative=(), help="Only show what would be built.")]
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from automation.core.backups.manifest import moment
 from automation.core.backups.sets import BackupSet, Finding, MemberKind, SetState
 from automation.core.restores.generations import ORIGINAL, Generation
+from automation.core.restores.networks import DEFAULT, apart, beside
 
 STAGED = "staged"
 """Name of the copy's only data."""
@@ -20,6 +21,9 @@ _LEFT_OUT = frozenset(
         "baseUrl",
         "sshBaseUrl",
         "certificateArn",
+        "certificateId",
+        "certificateIdentity",
+        "resourceGroup",
         "data",
         "searchUrl",
         "searchUser",
@@ -44,6 +48,23 @@ Config = Mapping[str, Setting]
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """The stack that a copy is made from."""
+
+    project: str
+    """Name of the Pulumi project, the namespace of its keys."""
+    config: Config
+    database_password: str = field(default="", repr=False)
+    """A server that is restored to a moment has its source's; empty where nobody can tell it."""
+
+    @property
+    def network(self) -> str:
+        """CIDR of its network."""
+        found = self.config.get(f"{self.project}:vpcCidr")
+        return str(found.value) if found is not None and found.value else DEFAULT
+
+
+@dataclass(frozen=True, slots=True)
 class Wish:
     """How the copy shall differ; what is empty is as in the source."""
 
@@ -52,21 +73,24 @@ class Wish:
     instance_type: str = ""
     database_class: str = ""
     network: str = ""
-    """CIDR of its VPC: another one where both networks are to be connected."""
+    """CIDR of its VPC or virtual network; empty chooses one beside the source's."""
     url: str = ""
     """Where its Bitbucket is reached from here, such as a tunnel; empty takes the stack's own URL."""
 
 
-def staged_config(source: Config, project: str, wish: Wish, found: BackupSet, data: Generation) -> dict[str, Setting]:
+def staged_config(
+    origin: Origin, wish: Wish, found: BackupSet, data: Generation, there: Config | None = None
+) -> dict[str, Setting]:
     """Return the config of the copy.
 
     Args:
-        source: the source stack's.
-        project: name of the Pulumi project, the namespace of its keys.
+        origin: the source stack.
         wish: how the copy shall differ.
         found: the set, for its version.
         data: what the set becomes there, called ``STAGED``.
+        there: config of the copy, when it is there already and goes on: it stays in its network.
     """
+    project, source = origin.project, origin.config
     kept = {key: setting for key, setting in source.items() if _bare(key, project) not in _LEFT_OUT}
     kept = {key: setting for key, setting in kept.items() if setting.value != ""}
     ports = source.get(f"{project}:egressPorts")
@@ -82,10 +106,24 @@ def staged_config(source: Config, project: str, wish: Wish, found: BackupSet, da
         "nodes": wish.nodes,
         "instanceType": wish.instance_type,
         "databaseInstanceClass": wish.database_class,
-        "vpcCidr": wish.network,
+        "vpcCidr": staged_network(origin, wish, there),
     }
     own |= {key: value for key, value in asked.items() if value}
-    return kept | {f"{project}:{key}": Setting(value) for key, value in own.items()}
+    made = kept | {f"{project}:{key}": Setting(value) for key, value in own.items()}
+    return {**made, **_password(origin, data)}
+
+
+def staged_network(origin: Origin, wish: Wish, there: Config | None) -> str:
+    """Return the copy's network: the one asked for, else the one it has, else one beside the source's."""
+    known = (there or {}).get(f"{origin.project}:vpcCidr")
+    return wish.network or (str(known.value) if known is not None else "") or beside(origin.network, wish.stack)
+
+
+def _password(origin: Origin, data: Generation) -> Config:
+    """Return the password that the copy's database has from its source, where the copy cannot give it another."""
+    if data.database_snapshot or not origin.database_password:
+        return {}
+    return {f"{origin.project}:databasePassword": Setting(origin.database_password, secret=True)}
 
 
 def _bare(key: str, project: str) -> str:
@@ -104,22 +142,20 @@ def _made_from(data: Generation) -> dict[str, object]:
     return home | {"databaseSource": data.database_source, "databaseTime": moment(data.database_time)}
 
 
-def judge(
-    found: BackupSet, wish: Wish, taken: Mapping[str, Config], *, project: str, near: bool
-) -> tuple[Finding, ...]:
+def judge(found: BackupSet, wish: Wish, origin: Origin, there: Config | None, *, near: bool) -> tuple[Finding, ...]:
     """Hold every rule against the copy.
 
     Args:
         found: the set as it lies here.
         wish: the copy.
-        taken: config of the stack of that name, by its name, where there is one already.
-        project: name of the Pulumi project.
+        origin: the source stack.
+        there: config of the stack of that name; None where there is none.
         near: whether the set, or a copy of it, lies in this region and account.
     """
-    return tuple(_rules(found, wish, taken, project=project, near=near))
+    return tuple(_rules(found, wish, origin, there, near=near))
 
 
-def _rules(found: BackupSet, wish: Wish, taken: Mapping[str, Config], *, project: str, near: bool) -> Iterator[Finding]:
+def _rules(found: BackupSet, wish: Wish, origin: Origin, there: Config | None, *, near: bool) -> Iterator[Finding]:
     complete = found.state is SetState.COMPLETE
     yield Finding("set_complete", complete, "" if complete else f"set {found.id} is {found.state}")
     away = f"the set lies in {found.region}, account {found.account}: `bbdc backup copy` it here first"
@@ -133,8 +169,12 @@ def _rules(found: BackupSet, wish: Wish, taken: Mapping[str, Config], *, project
     fits = _STACK.fullmatch(wish.stack) is not None
     words = "lower-case letters, digits and hyphens, beginning with a letter, 27 at most"
     yield Finding("stack_name", fits, "" if fits else f"{wish.stack!r}: {words}")
-    free = wish.stack not in taken or _is_ours(taken[wish.stack], project)
+    free = there is None or _is_ours(there, origin.project)
     yield Finding("stack_free", free, "" if free else f"there is a stack {wish.stack}, and it is no staging copy")
+    network = staged_network(origin, wish, there)
+    lies = apart(network, origin.network)
+    words = f"{network} has addresses of the source's {origin.network}: give another one with --vpc-cidr"
+    yield Finding("network_apart", lies, "" if lies else words)
 
 
 def _is_ours(config: Config, project: str) -> bool:

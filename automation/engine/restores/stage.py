@@ -9,7 +9,7 @@ from automation.core.backups.sets import BackupSet, Finding
 from automation.core.restores.drills import lying_here
 from automation.core.restores.generations import ORIGINAL, DataState, Generation
 from automation.core.restores.plan import Circumstances, generation_of, usable_copy
-from automation.core.restores.staging import STAGED, Config, Wish, judge, staged_config
+from automation.core.restores.staging import STAGED, Config, Origin, Wish, judge, staged_config
 from automation.ports.errors import BbdcError, Refused, Unavailable
 from automation.ports.staging import Outgoing, Stage
 
@@ -52,11 +52,11 @@ def plan(at: Stage, found: BackupSet, wish: Wish) -> StagePlan:
     account, region = at.manifests.account()
     copy = usable_copy(found, Circumstances(found.cluster, region, account, "", DataState(ORIGINAL)))
     near = copy is not None or (found.region, found.account) in {(region, account), ("", "")}
-    project, there = at.stacks.project(), at.stacks.config(wish.stack)
-    here = lying_here(found, copy)
-    findings = judge(here, wish, {} if there is None else {wish.stack: there}, project=project, near=near)
+    here, there = lying_here(found, copy), at.stacks.config(wish.stack)
+    origin = Origin(at.stacks.project(), at.stacks.source(), at.stacks.database_password())
     data = generation_of(here, STAGED)
-    return StagePlan(wish, here, data, staged_config(at.stacks.source(), project, wish, here, data), findings)
+    findings = judge(here, wish, origin, there, near=near)
+    return StagePlan(wish, here, data, staged_config(origin, wish, here, data, there), findings)
 
 
 def build(at: Stage, planned: StagePlan, *, patience: float, poll: float, say: Say = lambda _: None) -> Staged:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lab.pulumi.aws.values import Properties
+from lab.pulumi.aws.values import UNKNOWN, Properties
 from lab.pulumi.azure import paths
 from lab.pulumi.azure.table import Type, table
 from lab.pulumi.declared import TypeExpression
@@ -54,6 +54,21 @@ def identity_of(kind: Type, identity: str) -> Properties:
     """Return the parameters in an id that are inputs."""
     found = paths.taken_apart(kind.path, identity.lstrip("/") if kind.path.startswith("/{") else identity)
     return {name: value for name, value in found.items() if name in kind.inputs}
+
+
+def foreseen(given: Any, known: Any) -> Any:
+    """Return an output as far as its input tells it before anything is done.
+
+    Identities are a list in inputs and a map in outputs: those that are there already keep what is known of them.
+    """
+    if not isinstance(given, Mapping) or not isinstance(given.get(IDENTITIES), list):
+        return given
+    ids = given[IDENTITIES]
+    before = known.get(IDENTITIES) if isinstance(known, Mapping) else None
+    before = before if isinstance(before, Mapping) else {}
+    if UNKNOWN in ids:
+        return {**given, IDENTITIES: UNKNOWN}
+    return {**given, IDENTITIES: {identity: before.get(identity, UNKNOWN) for identity in ids}}
 
 
 def _inward(value: Any, expression: TypeExpression) -> Any:

@@ -162,7 +162,8 @@ def refreshed(
 
 def previewed(kind: Type, inputs: Properties, state: Properties | None = None) -> Properties:
     """Return what the outputs will be, as far as anybody knows: all else is unknown."""
-    known = {name: value for name, value in inputs.items() if name in kind.outputs and not name.startswith("__")}
+    given = {name: value for name, value in inputs.items() if name in kind.outputs and not name.startswith("__")}
+    known = {name: bodies.foreseen(value, (state or {}).get(name)) for name, value in given.items()}
     if state is None:
         rest: Properties = {name: UNKNOWN for name in kind.outputs if name not in kind.inputs}
         own = inputs.get(kind.own_name)

@@ -179,6 +179,12 @@ def test_identities_are_a_list_for_programs_and_principals_are_told(estate: Esta
     }  # fmt: skip
     live = estate.engine.create(SET, wanted)
     assert live.state["identity"]["userAssignedIdentities"][given.id]["principalId"] == given.state["principalId"]
+    other = "/subscriptions/s/resourceGroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/other"
+    more = wanted | {"identity": {"type": "UserAssigned", "userAssignedIdentities": [given.id, other]}}
+    foreseen = estate.engine.update(SET, live, more, preview=True).state["identity"]["userAssignedIdentities"]
+    assert foreseen == {**live.state["identity"]["userAssignedIdentities"], other: UNKNOWN}
+    new = estate.engine.create(SET, wanted | {"vmScaleSetName": "new"}, preview=True)
+    assert new.state["identity"]["userAssignedIdentities"] == {given.id: UNKNOWN}
     read = estate.engine.read(SET, live)
     assert read is not None
     assert read.inputs == live.inputs
