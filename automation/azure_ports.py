@@ -87,6 +87,7 @@ def safe_ports(settings: Settings, clock: Clock, redactor: Redactor, stores: Map
         disks=parts.disks,
         database=parts.database,
         manifests=parts.manifests,
+        timing=parts.timing,
     )
 
 

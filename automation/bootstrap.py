@@ -112,6 +112,7 @@ def build_safe(
         manifests=cloud.manifests,
         journal=StoredJournal(store or Store(settings.state, database_url(settings))),
         together=Threads(),
+        timing=cloud.timing,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from automation.adapters.secrets import Reader
 from automation.core.capabilities import AWS, Capabilities
@@ -11,6 +11,7 @@ from automation.ports.cloud import Archive, Backups, Balancer, Group, Host, Metr
 from automation.ports.drills import Drills
 from automation.ports.errors import Refused
 from automation.ports.maintenance import NodeLogs
+from automation.ports.safe import AtOnce, Timing
 from automation.ports.shell import Shell
 from automation.ports.vaults import Manifests, Vault
 
@@ -41,6 +42,7 @@ class SafePorts:
     database: Vault
     manifests: Manifests
     search: Vault | None = None
+    timing: Timing = field(default_factory=AtOnce)
 
 
 @dataclass(frozen=True, slots=True)

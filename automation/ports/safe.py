@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Protocol
 
 from automation.ports.bitbucket import Bitbucket
 from automation.ports.clock import Clock
@@ -11,6 +12,24 @@ from automation.ports.journal import Journal
 from automation.ports.maintenance import Maintenance, NodeLogs
 from automation.ports.together import Together
 from automation.ports.vaults import Manifests, Vault
+
+
+class Timing(Protocol):
+    """When it is good to lock."""
+
+    def before_lock(self) -> None:
+        """Return, within seconds, at a moment from which on users wait least; called while they still work.
+
+        Raises what every port raises.
+        """
+        ...
+
+
+class AtOnce:
+    """Implements ``Timing`` where one moment is as good as another."""
+
+    def before_lock(self) -> None:
+        """Wait for nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +48,7 @@ class Safe:
     manifests: Manifests
     journal: Journal
     together: Together
+    timing: Timing = field(default_factory=AtOnce)
 
     @property
     def vaults(self) -> tuple[Vault, ...]:

@@ -136,7 +136,8 @@ class SafeWitness:
 
     def _near(self, found: BackupSet, parts: dict[str, Stored]) -> Iterator[str]:
         """Members as far apart as the manifest says, and a database that can be brought to the disks' instant."""
-        instants = [stored.instant for stored in parts.values()]
+        moments = {MemberKind.DATABASE} if self._storage.settings.by_time else set()
+        instants = [stored.instant for stored in parts.values() if stored.kind not in moments]
         skew = max(instants) - min(instants)
         if found.skew is None or abs(found.skew - skew) > 0.01:  # noqa: PLR2004 -- manifests tell milliseconds
             yield f"its skew is {skew}, not {found.skew}"

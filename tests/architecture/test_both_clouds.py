@@ -31,6 +31,7 @@ AZURE_ONLY = {
     "place": "the parts of an estate that are found by tag for backups",
     "points": "moments of a database, which has no snapshots to carry tags",
     "safe": "puts the ports of backups together",
+    "ticks": "when Azure's clock begins a second: a database's moment is a whole one",
 }
 
 

@@ -20,9 +20,9 @@ class Answered:
 
     def __call__(self, response: Any) -> None:
         """Note one answer."""
-        told = response.http_response.headers.get("Date")
-        if told:
-            self._time = parsedate_to_datetime(told).timestamp()
+        told = date_of(response)
+        if told is not None:
+            self._time = told
 
     def time(self) -> float:
         """Return the time of the last answer, seconds since the epoch, cut to whole ones.
@@ -33,3 +33,9 @@ class Answered:
         if self._time is None:
             raise Unexpected("Azure's answer tells no time: it has no Date", hint="does a proxy remove it?")
         return self._time
+
+
+def date_of(response: Any) -> float | None:
+    """Return an answer's date, seconds since the epoch, cut to whole ones; None for one without."""
+    told = response.http_response.headers.get("Date")
+    return parsedate_to_datetime(told).timestamp() if told else None

@@ -49,7 +49,10 @@ class Blobs:
             Unexpected: there are several.
         """
         if self._url is None:
-            self._url = self._tagged()
+            places, mine = self._caller.azure.places, f"container of {self._cluster}"
+            if mine not in places:  # whoever asks under the lock finds it here: the manifest was written before
+                places[mine] = self._tagged()
+            self._url = places[mine]
         return self._url.rstrip("/")
 
     def get(self, name: str) -> bytes:

@@ -3,8 +3,9 @@
 A flexible server is restored to a moment, never from a backup by its name. So a set's member *is* a moment: the first
 whole second, by Azure's own clock, after the answer to a question that was asked when the member was begun. Under the
 lock nothing changes in between, so the restored database is the drained one. The moment is called fixed once
-Azure's clock has passed it, and completed once the log is certain to hold it. An on-demand backup is asked for as well,
-where the server takes one: a restore then plays back minutes of log instead of a day's.
+Azure's clock has passed it, for which a member that is begun under the lock waits; and completed once the log is
+certain to hold it. An on-demand backup is asked for as well, where the server takes one: a restore then plays back
+minutes of log instead of a day's.
 """
 
 from __future__ import annotations
@@ -25,12 +26,15 @@ from automation.adapters.azure.session import Caller
 from automation.adapters.azure.snapshots import refuse_other
 from automation.core.backups import labels
 from automation.core.backups.manifest import moment
-from automation.core.backups.sets import BackupSet, MemberKind, SetState, Snapshot, Source
+from automation.core.backups.sets import BackupSet, MemberKind, Mode, SetState, Snapshot, Source
 from automation.ports.errors import Conflict, NotFound, Refused, Unexpected
 from automation.ports.vaults import Destination
 
 LAG = 300.0
 """Seconds after which the log of a flexible server is certain to be kept: Azure says five minutes at most."""
+_STEP = 0.1
+"""Pause between questions when Azure's next second is due."""
+_QUESTIONS = 15
 _SERVERS, _BACKUPS = "servers", "backups_automatic_and_on_demand"
 Json = dict[str, Any]
 
@@ -134,8 +138,20 @@ class AzureDatabase:
         point = self._points.add(wanted)
         if point == wanted and point.backup:
             point, asked = self._back_up(point, asked)
+        if of.mode is Mode.LOCKED:
+            asked = self._passed(point, asked)
         earliest = log_of(server, (), asked, self._lag).earliest
         return database_shapes.snapshot(point, server, Log(earliest, asked - self._lag), asked)
+
+    def _passed(self, point: Point, asked: float) -> float:
+        """Return the time by Azure's clock once that has passed a moment; users wait, so it is asked in time."""
+        azure = self._caller.azure
+        for _ in range(_QUESTIONS):
+            if asked >= point.at:
+                break
+            azure.clock.sleep(azure.ticks.until(point.at) or _STEP)
+            _, asked = self._get(point.server)
+        return asked
 
     def _back_up(self, point: Point, asked: float) -> tuple[Point, float]:
         """Ask for an on-demand backup; return the point as it is then, and the time by Azure's clock.

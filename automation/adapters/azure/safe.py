@@ -11,6 +11,7 @@ from automation.adapters.azure.manifests import BlobManifests
 from automation.adapters.azure.node_logs import AzureNodeLogs
 from automation.adapters.azure.session import Azure
 from automation.adapters.azure.shell import AzureShell
+from automation.adapters.azure.ticks import BeforeSecond
 from automation.adapters.logs import Redactor
 
 
@@ -22,6 +23,7 @@ class AzureSafe:
     disks: AzureDisks
     database: AzureDatabase
     manifests: BlobManifests
+    timing: BeforeSecond
 
 
 def safe_of(
@@ -37,12 +39,18 @@ def safe_of(
         container: URL of the blob container; None finds it by the cluster's tag.
         log_lag: seconds that the database's log may be behind.
     """
-    shell = AzureShell(azure.caller(), cluster)
+    shell, database = AzureShell(azure.caller(), cluster), azure.caller()
     return AzureSafe(
         logs=AzureNodeLogs(azure.caller(), cluster, shell, home, redactor),
         disks=AzureDisks(azure.caller(), cluster),
-        database=AzureDatabase(azure.caller(), cluster, container, lag=log_lag),
+        database=AzureDatabase(database, cluster, container, lag=log_lag),
         manifests=BlobManifests(azure.caller(), cluster, container),
+        # The question goes where the members' will go: its connection is open then.
+        timing=BeforeSecond(
+            azure.ticks,
+            azure.clock,
+            lambda: database.pages("postgres", "servers.list_by_resource_group", azure.resource_group),
+        ),
     )
 
 

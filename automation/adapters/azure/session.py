@@ -26,6 +26,7 @@ from azure.identity import AzureAuthorityHosts, DefaultAzureCredential
 
 from automation.adapters.azure.errors import translate
 from automation.adapters.azure.sign_in import quiet
+from automation.adapters.azure.ticks import Listening, Ticks
 from automation.adapters.clock import SystemClock
 from automation.ports.clock import Clock
 
@@ -68,7 +69,10 @@ class Azure:
         self.resource_group = resource_group
         self.endpoint = (endpoint or PUBLIC).rstrip("/")
         self._ca = None if ca is None else str(ca)
-        self._clock = clock or SystemClock()
+        self.clock = clock or SystemClock()
+        self.ticks = Ticks(self.clock)
+        self.places: dict[str, str] = {}
+        """Addresses that were found once and hold for as long as the session does."""
         self._credential: DefaultAzureCredential | None = None
         self._clients: dict[str, Any] = {}
         self._lock = threading.RLock()
@@ -93,7 +97,7 @@ class Azure:
 
     def transport(self) -> RequestsTransport:
         """Return a transport that trusts the given CA and waits by the clock."""
-        return _Transport(self._clock, **({} if self._ca is None else {"connection_verify": self._ca}))
+        return _Transport(self.clock, **({} if self._ca is None else {"connection_verify": self._ca}))
 
     def options(self) -> dict[str, Any]:
         """Return what every client of ours is made with: transport, careful retries, the counting policies."""
@@ -101,7 +105,7 @@ class Azure:
             "transport": self.transport(),
             "retry_policy": _Careful(**_TRIES),
             "per_call_policies": [_Owner()],
-            "per_retry_policies": [_Counter()],
+            "per_retry_policies": [_Counter(), Listening(self.ticks, self.clock)],
             "user_agent": "bitbucket-dc",
             "logging_enable": False,
         }

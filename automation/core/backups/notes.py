@@ -101,13 +101,20 @@ def _note_end(memory: Memory, seen: Sight, settings: BackupSettings) -> Memory:
     if not memory.begun or memory.locked_out:
         return memory
     late = seen.at - max((member.begun or backup.created) for member in members) > settings.complete_timeout
-    if any(member.completed is None for member in members):
-        why = f"not completed after {settings.complete_timeout:g} s"
-        return stop(memory, "complete_timeout", why) if late else memory
+    if left := [member for member in members if member.completed is None]:
+        return stop(memory, "complete_timeout", _unfinished(memory, left, settings)) if late else memory
     if memory.labelled is None:
         memory = _aligned(memory) if backup.recover_to is None else _unaligned(memory, seen, settings, late=late)
     broken = refuse(memory.backup, skew_limit=settings.skew_limit)
     return memory if broken is None else stop(memory, broken.name, broken.detail)
+
+
+def _unfinished(memory: Memory, left: list[Member], settings: BackupSettings) -> str:
+    """Say what never became complete: a snapshot, or the log of a database that is restored by time only."""
+    by_time = {source.id for source in memory.sources if source.by_time}
+    if all(member.source in by_time for member in left):
+        return f"the database's log has not reached the set's instant after {settings.complete_timeout:g} s"
+    return f"not completed after {settings.complete_timeout:g} s: {', '.join(member.source for member in left)}"
 
 
 def _aligned(memory: Memory) -> Memory:
@@ -124,7 +131,13 @@ def _aligned(memory: Memory) -> Memory:
     instants = [m.at for m in memory.backup.of(kind) if m.at is not None]
     if not can or not instants:
         return memory
-    return replace(memory, backup=replace(memory.backup, recover_to=max(instants)))
+    members = tuple(_moved(m, max(instants)) if only else m for m in memory.backup.members)
+    return replace(memory, backup=replace(memory.backup, members=members, recover_to=max(instants)))
+
+
+def _moved(member: Member, instant: float) -> Member:
+    """Return a member that is nothing but a moment at the instant that its database is restored to."""
+    return replace(member, at=instant) if member.kind is MemberKind.DATABASE else member
 
 
 def _unaligned(memory: Memory, seen: Sight, settings: BackupSettings, *, late: bool) -> Memory:

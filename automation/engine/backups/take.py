@@ -161,6 +161,11 @@ def advance(safe: Safe, settings: BackupSettings, memory: Memory) -> Step:
 
 
 def _act(safe: Safe, settings: BackupSettings, memory: Memory, act: Act) -> Step:
+    if act.name is ActName.LOCK and memory.asked is None:
+        try:
+            safe.timing.before_lock()
+        except BbdcError as error:
+            return _trouble(safe, settings, memory, error, doing="before_lock")
     intent = replace(memory, doing=act.name.value)
     if act.name is ActName.LOCK:
         safe.journal.write(intent)  # raises before anybody is locked out

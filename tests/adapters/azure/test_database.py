@@ -95,6 +95,16 @@ def test_the_moment_lies_after_the_question_and_is_fixed_once_it_has_passed(
     assert fixed.id == begun.id == f"{begun.source}@{begun.id.partition('@')[2]}"
 
 
+def test_under_the_lock_a_member_is_begun_once_its_moment_has_passed(
+    vault: AzureDatabase, of: BackupSet, estate: Estate
+) -> None:
+    (locked,) = vault.begin(of, vault.sources())
+    assert locked.at is not None
+    assert locked.at <= estate.clock.now() < locked.at + 0.2
+    (free,) = vault.begin(replace(of, id=f"{of.id}-free", mode=Mode.ZERO_DOWNTIME), vault.sources())
+    assert free.at is None  # nobody is locked out: nothing is waited for
+
+
 def test_azure_restores_to_the_moment_that_a_member_is(vault: AzureDatabase, of: BackupSet, estate: Estate) -> None:
     (one,) = vault.begin(of, vault.sources())
     estate.settle(int(LAG) + 2)
