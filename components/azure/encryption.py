@@ -15,8 +15,10 @@ KEY = "data"
 class AzureEncryption(pulumi.ComponentResource):
     """A key vault, a key, and a set that lets disks use it. Database and storage have keys of Azure's own."""
 
+    vault: keyvault.Vault
+    """The vault; secrets are in it too."""
     vault_name: pulumi.Output[str]
-    """Name of the vault; secrets are in it too."""
+    """Its name."""
     vault_uri: pulumi.Output[str]
     """Where the vault answers, with a slash at its end."""
     key_arn: pulumi.Output[str]
@@ -27,9 +29,9 @@ class AzureEncryption(pulumi.ComponentResource):
         self._name, self._estate, self._where = name, estate, where
         # Without the key every disk and every snapshot of the estate is lost, so it is data.
         self._data = pulumi.ResourceOptions(parent=self, protect=estate.protect_data)
-        vault = self._vault()
-        self.vault_name, self.vault_uri = vault.name, vault.properties.vault_uri
-        self.key_arn = self._set(self._key(), vault)
+        self.vault = self._vault()
+        self.vault_name, self.vault_uri = self.vault.name, self.vault.properties.vault_uri
+        self.key_arn = self._set(self._key())
         self.register_outputs({"keyArn": self.key_arn})
 
     def _vault(self) -> keyvault.Vault:
@@ -62,11 +64,12 @@ class AzureEncryption(pulumi.ComponentResource):
             resource_group_name=self._where.group,
             properties={"kty": "RSA", "key_size": 3072, "key_ops": ["wrapKey", "unwrapKey"]},
             tags=self._estate.tagged(child),
-            opts=self._data,
+            # To delete it alone takes rights inside the vault, which whoever declares an estate need not have.
+            opts=pulumi.ResourceOptions.merge(self._data, pulumi.ResourceOptions(deleted_with=self.vault)),
         )
 
-    def _set(self, key: keyvault.Key, vault: keyvault.Vault) -> pulumi.Output[str]:
-        child, inside = f"{self._name}-disks", pulumi.ResourceOptions(parent=self, depends_on=[key])
+    def _set(self, key: keyvault.Key) -> pulumi.Output[str]:
+        child, inside = f"{self._name}-disks", pulumi.ResourceOptions(parent=self)
         made = compute.DiskEncryptionSet(
             child,
             disk_encryption_set_name=f"{self._estate.cluster}-disks",
@@ -75,7 +78,7 @@ class AzureEncryption(pulumi.ComponentResource):
             encryption_type="EncryptionAtRestWithCustomerKey",
             identity={"type": "SystemAssigned"},
             # Azure wants the address with the key's version, also where the set follows the rotation by itself.
-            active_key={"key_url": key.key_uri_with_version, "source_vault": {"id": vault.id}},
+            active_key={"key_url": key.key_uri_with_version, "source_vault": {"id": self.vault.id}},
             rotation_to_latest_key_version_enabled=True,
             tags=self._estate.tagged(child),
             opts=inside,
@@ -84,7 +87,7 @@ class AzureEncryption(pulumi.ComponentResource):
             f"{self._name}-use",
             self._where,
             KEY_USER,
-            vault.id,
+            self.vault.id,
             made.identity.principal_id,
             inside=pulumi.ResourceOptions(parent=self),
         )

@@ -84,6 +84,8 @@ class Registered:
     ignored: tuple[str, ...]
     dependencies: frozenset[str]
     secret_outputs: tuple[str, ...]
+    deleted_with: str
+    """URN of what it goes with."""
     delete_before_replace: bool
     replaced_on: tuple[str, ...]
     """Changes that replace it."""
@@ -139,6 +141,7 @@ class _Monitor(mocks.MockMonitor):
                     ignored=tuple(request.ignoreChanges),
                     dependencies=frozenset(request.dependencies),
                     secret_outputs=tuple(request.additionalSecretOutputs),
+                    deleted_with=request.deletedWith,
                     delete_before_replace=request.deleteBeforeReplace,
                     replaced_on=tuple(request.replaceOnChanges),
                 )

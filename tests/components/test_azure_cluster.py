@@ -374,6 +374,12 @@ def test_generated_secrets_stay_as_first_generated(estate):
     assert all(s.ignored == ("input",) for s in stashes.values())
 
 
+def test_secrets_and_the_key_go_with_their_vault(estate):
+    """Alone they are deleted inside the vault, where whoever declares an estate has no rights."""
+    vault = estate.one("Vault").urn
+    assert {r.deleted_with for kind in ("Secret", "Key") for r in estate.of(kind)} == {vault}
+
+
 def test_the_database_gets_the_password_that_the_nodes_will_read(estate):
     stored = estate.one("Secret", "-database").inputs["properties"]["value"]
     assert estate.one("Server").inputs["administratorLoginPassword"] == stored
@@ -564,6 +570,7 @@ def test_pages_are_balanced_with_sessions_that_stick_and_time_to_finish(gateway)
     assert settings["cookieBasedAffinity"] == "Enabled"
     assert settings["connectionDraining"] == {"enabled": True, "drainTimeoutInSec": 300}
     assert settings["requestTimeout"] == 3600
+    assert gateway["enableHttp2"] is False  # its streams end after three silent minutes
 
 
 def test_nodes_are_judged_by_status_on_both_ways(estate, gateway):
