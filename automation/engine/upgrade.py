@@ -133,7 +133,8 @@ def _act(world: World, settings: RollSettings, memory: Memory, seen: Observation
     except BbdcError as error:
         return _trouble(world, settings, memory, error, doing=f"{act.name} {act.subject}".strip())
     again = act.key in memory.acted
-    memory = _after(memory, act, seen.at)
+    # Counted from its end: where a gateway takes minutes to let a node go, draining begins only then.
+    memory = _after(memory, act, world.clock.now())
     subject = act.subject or " ".join(sorted(act.processes))
     record = _record(memory, seen, "act", act.name, subject=subject, detail=act.detail)
     # An act whose effect is not visible yet is repeated politely, not in a hot loop.

@@ -12,10 +12,12 @@ from automation.core.roll import Record
 from automation.engine.backups.shelf import shelf
 from automation.ports.errors import BbdcError
 from lab.bitbucket.records import Settings as BitbucketSettings
-from lab.sim.backups import QUICK, Mortal, Run, Story, recovered
+from lab.sim.backups import QUICK, Run, Story, recovered
 from lab.sim.chaos import Chaos
+from lab.sim.flavours import by_turns
 from lab.sim.safe import SafeEstate
 from lab.sim.settings import SimSettings, VaultSettings
+from lab.sim.wires import Mortal
 from lab.sim.witness import InvariantBroken
 
 PROCESSES = 3
@@ -137,7 +139,7 @@ def _estate(random: Random, seed: int) -> SafeEstate:
         log_lag=random.choice((None, 5.0, 300.0)),
         clock_offset=random.choice((0.0, -2.0, 40.0)),
     )
-    return SafeEstate(SimSettings(nodes=2, launch=1.0, bitbucket=bitbucket), vaults, seed)
+    return by_turns(seed).safe(SimSettings(nodes=2, launch=1.0, bitbucket=bitbucket), vaults, seed)
 
 
 def play(seed: int) -> tuple[SafeEstate, list[Story]]:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
-from typing import Any
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 
 from automation.core.backups.memory import BackupSettings, Memory
 from automation.core.backups.sets import Mode
@@ -13,9 +11,9 @@ from automation.core.roll import Record
 from automation.engine.backups import plan
 from automation.engine.backups.recover import Recovered, finish_others, recover
 from automation.engine.backups.take import Wish, nobody_stops, take
-from automation.ports.errors import BbdcError, Unavailable
 from automation.ports.safe import Safe
 from lab.sim.safe import MemoryJournal, SafeEstate
+from lab.sim.wires import Killed
 
 QUICK = BackupSettings(
     lock_budget=30.0,
@@ -26,10 +24,6 @@ QUICK = BackupSettings(
 """Settings that suit the simulated estate's pace."""
 MAX_ASKED = 30_000
 """How often a run may ask whether it shall stop: it does so at every pass and at every second of a wait."""
-
-
-class Killed(BaseException):
-    """The process is gone, as after kill -9: nothing of it runs on, and no handler sees this."""
 
 
 class NeverEnded(AssertionError):
@@ -113,9 +107,6 @@ def recovered(estate: SafeEstate, settings: BackupSettings = QUICK, safe: Safe |
     return found
 
 
-# Processes that die --------------------------------------------------------------------------------------------------
-
-
 class MortalJournal(MemoryJournal):
     """The journal of a process that dies at one of its writes: instead of it, or right after it."""
 
@@ -138,78 +129,3 @@ class MortalJournal(MemoryJournal):
     def unfinished(self, cluster: str) -> tuple[Memory, ...]:
         """Return what the real journal holds."""
         return self._real.unfinished(cluster)
-
-
-@dataclass(slots=True)
-class Mortal:
-    """Kills the process at one of its calls to the outside: before it is made, or before its answer is heard."""
-
-    at: int
-    after: bool
-    calls: list[str] = field(default_factory=list)
-
-    def over(self, safe: Safe) -> Safe:
-        """Return the same ports, in a process that dies."""
-        return _wired(safe, self._around)
-
-    def _around(self, name: str, call: Callable[[], Any]) -> Any:
-        mine = len(self.calls)
-        self.calls.append(name)
-        if mine == self.at and not self.after:
-            raise Killed
-        try:
-            return call()
-        finally:
-            if mine == self.at:
-                raise Killed
-
-
-# Calls that fail on order --------------------------------------------------------------------------------------------
-
-
-@dataclass(slots=True)
-class Failing:
-    """Lets named calls fail, such as ``maintenance.unlock``: so many refused first, or so many answers lost."""
-
-    refused: Mapping[str, Sequence[BbdcError | None]] = field(default_factory=dict)
-    """Errors of the first calls, in order; none of them is carried out. None lets a call through."""
-    lost: Mapping[str, int] = field(default_factory=dict)
-    """How many of the first answers are lost; the calls are carried out."""
-    calls: Counter[str] = field(default_factory=Counter)
-
-    def over(self, safe: Safe) -> Safe:
-        """Return the same ports, on which these calls fail."""
-        return _wired(safe, self._around)
-
-    def _around(self, name: str, call: Callable[[], Any]) -> Any:
-        mine = self.calls[name]
-        self.calls[name] += 1
-        errors = self.refused.get(name, ())
-        if (error := errors[mine] if mine < len(errors) else None) is not None:
-            raise error
-        answer = call()
-        if mine < self.lost.get(name, 0):
-            raise Unavailable(f"the answer of {name} was lost")
-        return answer
-
-
-Around = Callable[[str, Callable[[], Any]], Any]
-
-
-def _wired(safe: Safe, around: Around) -> Safe:
-    ports = {f.name: getattr(safe, f.name) for f in fields(safe)}
-    near = {"clock", "together", "journal"}
-    return Safe(**{n: p if n in near or p is None else _Watched(p, n, around) for n, p in ports.items()})
-
-
-class _Watched:
-    """One port whose every call goes through ``around``."""
-
-    def __init__(self, port: object, name: str, around: Around) -> None:
-        self._port, self._name, self._around = port, name, around
-
-    def __getattr__(self, method: str) -> Any:
-        call, around, name = getattr(self._port, method), self._around, f"{self._name}.{method}"
-        if not callable(call):
-            return call
-        return lambda *args, **kwargs: around(name, lambda: call(*args, **kwargs))

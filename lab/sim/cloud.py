@@ -33,10 +33,19 @@ class Machine:
     """False: its agent is not connected."""
     stops: set[str] = field(default_factory=set)
     """Keys of the graceful stops that it was told."""
+    is_off: bool = False
+    """It is there and does not run."""
+    applied: str = ""
+    """Renewed in place: version of the model that its next disk is made from."""
+    renewing: bool = False
+    """Renewed in place: it is on its way out because its disk is exchanged."""
 
 
 class Cloud:
     """The estate's machines; Bitbucket on them is the lab's model."""
+
+    disturbing = frozenset({"AZRebalance", "AlarmNotification", "ScheduledActions", "ReplaceUnhealthy"})
+    """Processes that could take a node during a roll."""
 
     def __init__(self, settings: SimSettings, bitbucket: Cluster, random: Random) -> None:
         self.settings, self.bitbucket, self.random = settings, bitbucket, random
@@ -72,7 +81,7 @@ class Cloud:
         machine.due = None
         if machine.state is InstanceState.PENDING:
             machine.state = InstanceState.IN_SERVICE
-            machine.registered = set(self.settings.target_groups) if self.settings.registers_by_itself else set()
+            machine.registered = set(self.settings.target_groups)
             self.bitbucket.boot(NodeSpec(machine.id, machine.address, machine.version), now)
         elif machine.state is InstanceState.TERMINATING:
             self.bitbucket.kill(machine.id, now)
@@ -93,17 +102,33 @@ class Cloud:
         self.machines[machine.id] = machine
         return machine
 
+    def disturb(self, now: float) -> None:
+        """Let the group's own processes interfere where nobody has suspended them."""
+        if "AZRebalance" not in self.suspended:
+            self.terminate(self.random.choice(self.staying()), now)
+
     def staying(self) -> list[Machine]:
         """Return the machines that are not on their way out."""
         return [m for m in self.machines.values() if m.state is not InstanceState.TERMINATING]
 
     # -- acts -----------------------------------------------------------------------------------------------------
 
+    def order(self, desired: int) -> None:
+        """Set the capacity."""
+        self.desired = desired
+
     def terminate(self, machine: Machine, now: float) -> None:
         """Begin to take a machine away: out of the target groups, a shutdown, then power off."""
         self.deregister(machine, now)
         machine.state, machine.due = InstanceState.TERMINATING, now + self.settings.terminate
         self.bitbucket.stop(machine.id, now, drain=1.0, terminate=1.0)
+
+    def repair(self, machine: Machine, now: float) -> None:
+        """Do what a person does about a broken machine: the group makes another one."""
+        self.terminate(machine, now)
+
+    def let_in(self, now: float) -> None:
+        """Do what a person does about machines that are in no balancer: here the group has seen to it."""
 
     def deregister(self, machine: Machine, now: float) -> None:
         """Begin to drain a machine in every target group it is registered in."""

@@ -9,7 +9,9 @@ from automation.ports.world import World
 from lab.bitbucket.model import Cluster
 from lab.sim.clock import VirtualClock
 from lab.sim.cloud import Cloud
+from lab.sim.pools import in_place
 from lab.sim.ports import world_of
+from lab.sim.scale_set import ScaleSet
 from lab.sim.settings import SimSettings
 from lab.sim.witness import Witness
 
@@ -34,13 +36,17 @@ class Estate:
         self.random = Random(seed)  # noqa: S311 -- repeatable chance is the point
         self.clock = VirtualClock()
         self.bitbucket = Cluster(self.settings.bitbucket, seed)
-        self.cloud = Cloud(self.settings, self.bitbucket, self.random)
+        kind = Cloud if self.settings.capabilities.registers_by_itself else ScaleSet
+        self.cloud = kind(self.settings, self.bitbucket, self.random)
         self.witness = Witness(self.settings.nodes - 1)
         self.parts: list[Living] = [self.cloud]
         """Everything that lives, in the order in which it is told of the time."""
         self.clock.on_move(self.live)
         self._settle()
         self.world: World = world_of(self.cloud, self.clock, self.witness)
+        if isinstance(self.cloud, ScaleSet):
+            self.cloud.settled()
+            self.world = in_place(self.world, self.cloud, self.clock, self.witness)
 
     def live(self, now: float) -> None:
         """Live through everything that happens until ``now``, each thing at its own time."""

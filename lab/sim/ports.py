@@ -15,7 +15,7 @@ from automation.ports.errors import Conflict, NotFound, Refused, Unavailable, Un
 from automation.ports.world import World
 from lab.bitbucket.records import Reply, State
 from lab.bitbucket.surroundings import Surroundings
-from lab.sim.cloud import Cloud, Machine
+from lab.sim.cloud import Cloud
 from lab.sim.witness import Witness
 
 
@@ -189,7 +189,7 @@ class SimGroup:
 
     def disturbing(self) -> frozenset[str]:
         """What could take a node during a roll."""
-        return frozenset({"AZRebalance", "AlarmNotification", "ScheduledActions", "ReplaceUnhealthy"})
+        return self.cloud.disturbing
 
     def set_version(self, version: str, *, observed: str | None) -> None:
         """Change the model."""
@@ -249,7 +249,7 @@ class SimHost:
     def stop_bitbucket(self, instance: str, *, key: str) -> None:
         """Begin a graceful stop."""
         machine = self.cloud.machines.get(instance)
-        if machine is None or not machine.commandable:
+        if machine is None or machine.is_off or not machine.commandable:
             raise NotFound(f"{instance} cannot be commanded")
         if key in machine.stops:
             return
@@ -288,11 +288,6 @@ class SimBackups:
     def newest_complete(self) -> float | None:
         """When the newest complete set was made."""
         return self.newest
-
-
-def machine_of(cloud: Cloud, instance: str) -> Machine:
-    """Return a machine by id."""
-    return cloud.machines[instance]
 
 
 def world_of(cloud: Cloud, clock: Clock, witness: Witness) -> World:

@@ -10,6 +10,7 @@ from automation.core.versions import same_version
 from automation.engine.upgrade import advance, begin
 from automation.ports.world import World
 from lab.sim.estate import Estate
+from lab.sim.wires import Killed
 
 QUICK = RollSettings(
     soak=15.0,
@@ -58,8 +59,8 @@ class Roll:
         memory, records = begin(self.plan), list[Record]()
         for passes in range(1, MAX_PASSES):
             self._pulumi(memory)
-            step = advance(self.world, self.settings, memory, self.before(memory))
-            if self.dies(step):
+            step = self._pass(memory)
+            if step is None:
                 self.estate.clock.sleep(1.0)
                 continue
             memory = step.memory
@@ -69,6 +70,14 @@ class Roll:
                 return Story(step.outcome, memory, records, passes)
             self.estate.clock.sleep(step.wait)
         raise NeverEnded(records[-3:])
+
+    def _pass(self, memory: Memory) -> Step | None:
+        """Make one pass; None when the process died in it, or before it had written anything down."""
+        try:
+            step = advance(self.world, self.settings, memory, self.before(memory))
+        except Killed:
+            return None
+        return None if self.dies(step) else step
 
     def _pulumi(self, memory: Memory) -> None:
         """Stand in for the Pulumi program: it changes the model once the upgrade is open."""

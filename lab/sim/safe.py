@@ -121,7 +121,7 @@ class SafeEstate:
     def node_joins(self) -> None:
         """Let the node group grow by one machine: it boots, and joins whether Bitbucket is locked or not."""
         self.cloud.maximum = max(self.cloud.maximum, self.cloud.desired + 1)
-        self.cloud.desired += 1
+        self.cloud.order(self.cloud.desired + 1)
         self.cloud.tick(self.clock.now())
 
     @property

@@ -16,7 +16,9 @@ from lab.bitbucket.records import Settings as BitbucketSettings
 from lab.bitbucket.records import State
 from lab.sim.chaos import Chaos
 from lab.sim.estate import Estate
+from lab.sim.flavours import by_turns
 from lab.sim.rolls import QUICK, Roll, Story
+from lab.sim.scale_set import ScaleSet
 from lab.sim.settings import SimSettings
 from lab.sim.witness import InvariantBroken
 
@@ -42,7 +44,7 @@ class Trouble:
     def before(self, memory: Memory) -> tuple[Message, ...]:
         """Break something, and perhaps say something."""
         if self.random.random() < self.faults:
-            self.random.choice(BREAKS)(self.estate, self.random)
+            self.random.choice(breaks_of(self.estate))(self.estate, self.random)
         self._disturb()
         if memory.paused:
             return (Message(MessageKind.RESUME, "ops"),)
@@ -58,14 +60,8 @@ class Trouble:
 
     def _disturb(self) -> None:
         """Let the group's own processes interfere where nobody has suspended them."""
-        cloud = self.estate.cloud
-        if (
-            self.estate.bitbucket.window is None
-            or "AZRebalance" in cloud.suspended
-            or self.random.random() > _DISTURBED
-        ):
-            return
-        cloud.terminate(self.random.choice(cloud.staying()), self.estate.clock.now())
+        if self.estate.bitbucket.window is not None and self.random.random() <= _DISTURBED:
+            self.estate.cloud.disturb(self.estate.clock.now())
 
 
 def _new_node_fault(estate: Estate, random: Random) -> None:
@@ -138,6 +134,60 @@ BREAKS: tuple[Callable[[Estate, Random], None], ...] = (
 )
 
 
+def _switched_off(estate: Estate, random: Random) -> None:
+    cloud = _in_place(estate)
+    running = [m for m in cloud.staying() if m.state is InstanceState.IN_SERVICE]
+    if len(running) > 1:
+        cloud.power_off(random.choice(running), estate.clock.now())
+
+
+def _deleted(estate: Estate, random: Random) -> None:
+    """Somebody deletes a machine, and with it goes the capacity."""
+    cloud = _in_place(estate)
+    if len(cloud.staying()) > 1:
+        cloud.terminate(random.choice(cloud.staying()), estate.clock.now())
+
+
+def _renewed_by_somebody(estate: Estate, random: Random) -> None:
+    """A machine gets another disk, and so another id, without our doing; what is in the pools stays there."""
+    cloud = _in_place(estate)
+    running = [m for m in cloud.staying() if m.state is InstanceState.IN_SERVICE]
+    if len(running) > 1:
+        cloud.reimage(random.choice(running), estate.clock.now())
+
+
+def _gateway_fails(estate: Estate, random: Random) -> None:
+    _in_place(estate).gateway.dooms = random.choice((1, 1, 3))
+
+
+def _reimaging_fails(estate: Estate, random: Random) -> None:
+    _in_place(estate).dooms = [random.choice((True, False))]
+
+
+def _in_place(estate: Estate) -> ScaleSet:
+    if not isinstance(estate.cloud, ScaleSet):
+        raise TypeError(f"{estate.cloud!r} is no scale set")
+    return estate.cloud
+
+
+IN_PLACE: tuple[Callable[[Estate, Random], None], ...] = (
+    *(each for each in BREAKS if each is not _machine_lost),
+    _switched_off,
+    _deleted,
+    _renewed_by_somebody,
+    _gateway_fails,
+    _gateway_fails,
+    _reimaging_fails,
+    _reimaging_fails,
+)
+"""What breaks where machines are renewed in their places."""
+
+
+def breaks_of(estate: Estate) -> tuple[Callable[[Estate, Random], None], ...]:
+    """Return everything that may break in an estate."""
+    return IN_PLACE if isinstance(estate.cloud, ScaleSet) else BREAKS
+
+
 def _estate(random: Random, seed: int) -> Estate:
     bitbucket = BitbucketSettings(
         boot_seconds=random.choice((30.0, 60.0, 120.0)),
@@ -148,9 +198,10 @@ def _estate(random: Random, seed: int) -> Estate:
         nodes=random.choice((2, 3, 3, 4, 5)),
         launch=random.choice((5.0, 15.0, 40.0)),
         deregistration=random.choice((0.0, 30.0, 120.0)),
+        gateway=30.0 + 10.0 * (seed % 28),
         bitbucket=bitbucket,
     )
-    return Estate(settings, seed)
+    return by_turns(seed).estate(settings, seed)
 
 
 def _settings(random: Random) -> RollSettings:
@@ -228,10 +279,11 @@ def _person_repairs(estate: Estate) -> None:
     for machine in estate.cloud.staying():
         node = estate.bitbucket.nodes.get(machine.id)
         broken = node is None or node.dead or (node.state is State.ERROR and not estate.serving())
-        if machine.state is InstanceState.IN_SERVICE and broken:
-            estate.cloud.terminate(machine, estate.clock.now())
+        if machine.is_off or (machine.state is InstanceState.IN_SERVICE and broken):
+            estate.cloud.repair(machine, estate.clock.now())
             estate.clock.sleep(300.0)
     estate.clock.sleep(300.0)
+    estate.cloud.let_in(estate.clock.now())
 
 
 def check_end(estate: Estate, outcome: Outcome, target: str, limits: tuple[int, int, int]) -> None:

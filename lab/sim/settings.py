@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from automation.core.capabilities import AWS, Capabilities
 from lab.bitbucket.records import Settings as BitbucketSettings
 
 
@@ -22,8 +23,15 @@ class SimSettings:
     check: float = 10.0
     """From a node's first good /status until its target is healthy."""
     target_groups: tuple[str, ...] = ("http", "ssh")
-    registers_by_itself: bool = True
-    """Whether a new machine gets into the target groups without anybody's doing, as on AWS."""
+    capabilities: Capabilities = AWS
+    """What the cloud does by itself. One that puts no machine into the balancer renews machines in their places, has
+    pools of addresses, and a gateway whose updates take their time, as Azure does."""
+    model: float = 5.0
+    """Renewed in place: from the call until the model is applied to one machine."""
+    reimage: float = 40.0
+    """Renewed in place: from the call until the disk of the operating system is another one."""
+    gateway: float = 60.0
+    """From the call until the gateway has taken an update over."""
     repositories: int = 6
     """Repositories that users push to."""
     bitbucket: BitbucketSettings = field(default_factory=BitbucketSettings)
@@ -48,7 +56,11 @@ class VaultSettings:
     log_lag: float | None = None
     """How far the database's point-in-time log lags behind; None where it is off."""
     by_time: bool = False
-    """The database is restored to a moment only, never from a snapshot, as Azure's flexible servers are."""
+    """The database is restored to a moment only, never from a snapshot, as Azure's flexible servers are: its member is
+    the next whole second by the cloud's clock, and complete once the log holds it."""
+    restore_points: bool = False
+    """A disk's snapshot is named after its set, so that a second one is the first; and several disks of one machine get
+    one restore point, which fails, is labelled and goes as a whole, as on Azure."""
     clock_offset: float = 0.0
     """The cloud's clock minus ours."""
     key: str = "key/estate"

@@ -1,11 +1,13 @@
 """A small pure cloud of volumes, one database and their snapshots, each with known contents. No ports, no errors.
 
-Semantics follow AWS where a backup can notice them: a volume's snapshot holds the instant of the call, a database's may
-hold a later one; both complete later, or fail; listings may lag; tags are there from the beginning.
+Semantics follow the clouds where a backup can notice them: a volume's snapshot holds the instant of the call, a
+database's may hold a later one; both complete later, or fail; listings may lag; tags are there from the beginning.
+On Azure a database's member is a moment in its log, and the disks of one machine share a restore point.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -45,6 +47,8 @@ class Stored:
     """Commits by repository; None while the instant has not come."""
     latch: str = ""
     """The backup task for which nothing could change at that instant; empty when something could."""
+    point: str = ""
+    """The restore point that it is a part of; empty when it stands alone."""
 
 
 @dataclass(slots=True)
@@ -112,11 +116,20 @@ class Storage:
         lag = self.settings.listing_lag
         return [each for each in self.stored.values() if each.kind is kind and now - each.called >= lag]
 
+    def whole(self, stored: Stored) -> list[Stored]:
+        """Return everything that is labelled and goes together with a snapshot, itself included."""
+        return [s for s in self.stored.values() if s is stored or (s.point and s.point == stored.point)]
+
     # -- acts -----------------------------------------------------------------------------------------------------
 
     def snap(self, sources: Iterable[str], kind: MemberKind, now: float, tags: Mapping[str, str]) -> list[Stored]:
         """Begin snapshots of several sources at one instant."""
         return [self._begin(source, kind, now, dict(tags)) for source in sources]
+
+    def point(self, made: list[Stored]) -> None:
+        """Let snapshots that were begun together be one restore point: when one of them fails, all do."""
+        for each in made:
+            each.point, each.fails = made[0].id, next((m.fails for m in made if m.fails), "")
 
     def copy(self, original: Stored, now: float, *, region: str, key: str, problem: str) -> Stored:
         """Begin a copy in another region; ``problem`` lets it fail."""
@@ -128,9 +141,9 @@ class Storage:
     def _begin(self, source: str, kind: MemberKind, now: float, tags: dict[str, str]) -> Stored:
         self._made += 1
         disk = kind is MemberKind.DISK
-        begins = 0.0 if disk else self.settings.database_begins
-        takes = self.settings.disk_completes if disk else self.settings.database_completes
-        made = Stored(kind, f"snap-{self._made:04}", source, now, tags, now + begins, now + begins + takes)
+        instant = now if disk else self._moment(now + self.settings.database_begins)
+        takes = self.settings.disk_completes if disk else self._database_takes()
+        made = Stored(kind, f"snap-{self._made:04}", source, now, tags, instant, instant + takes)
         made.key = self.settings.key
         if kind in self.limits.failing:
             self.limits.failing.remove(kind)
@@ -140,6 +153,16 @@ class Storage:
         if made.instant <= now:
             self._hold(made)
         return made
+
+    def _moment(self, at: float) -> float:
+        """Return the instant that a database's member holds: on Azure the next whole second of the cloud's clock."""
+        offset = self.settings.clock_offset
+        return math.floor(at + offset) + 1.0 - offset if self.settings.by_time else at
+
+    def _database_takes(self) -> float:
+        """Return how long a member takes: to be copied, or until the log is certain to hold its moment."""
+        lag = self.settings.log_lag
+        return lag if self.settings.by_time and lag is not None else self.settings.database_completes
 
 
 def _volumes(settings: VaultSettings, repositories: int) -> tuple[Volume, ...]:

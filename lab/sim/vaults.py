@@ -36,7 +36,8 @@ class SimVault:
         """Write the set's state on a snapshot."""
         if snapshot.id not in self.storage.stored:
             raise NotFound(f"there is no snapshot {snapshot.id}")
-        self.storage.stored[snapshot.id].tags[labels.STATE] = state.value
+        for each in self.storage.whole(self.storage.stored[snapshot.id]):
+            each.tags[labels.STATE] = state.value
 
     def delete(self, snapshot: Snapshot) -> None:
         """Delete a snapshot that still belongs to the set it was seen with."""
@@ -45,7 +46,8 @@ class SimVault:
             return
         if there.tags.get(labels.SET) != snapshot.tags.get(labels.SET):
             raise Conflict(f"{snapshot.id} belongs to set {there.tags.get(labels.SET)} now")
-        del self.storage.stored[snapshot.id]
+        for each in self.storage.whole(there):
+            del self.storage.stored[each.id]
 
     def copy(self, snapshot: Snapshot, to: Destination, labels: Mapping[str, str]) -> Snapshot:
         """Begin a copy; a key of another region lets it fail later, as AWS does."""
@@ -125,7 +127,17 @@ class SimDisks(SimVault):
         """Begin snapshots of the volumes of one machine."""
         if len({source.group for source in sources}) != 1:
             raise Conflict("one call takes volumes of one machine")
-        return self._snap(of, sources)
+        if not self.storage.settings.restore_points:
+            return self._snap(of, sources)
+        wanted = {source.id for source in sources}
+        mine = (s for s in self.storage.stored.values() if s.tags.get(labels.SET) == of.id and not s.region)
+        there = [s for s in mine if s.source in wanted and s.state is not SnapshotState.FAILED]
+        if there:
+            return tuple(self.shown(each) for each in there)
+        made = self._snap(of, sources)
+        if len(made) > 1:
+            self.storage.point([self.storage.stored[one.id] for one in made])
+        return made
 
 
 @dataclass

@@ -22,8 +22,9 @@ from automation.core.backups.retention import Retention
 from automation.core.backups.sets import Mode, SetState
 from automation.core.roll import Record
 from automation.ports.errors import Conflict, NotFound, Refused, Unavailable
-from lab.sim.backups import QUICK, Killed
+from lab.sim.backups import QUICK
 from lab.sim.safe import SafeEstate
+from lab.sim.wires import Killed
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ import pytest
 from automation.backing import Backing
 from automation.cli.exit_codes import ExitCode
 from automation.core.backups.sets import Mode
-from lab.sim.backups import Killed
 from lab.sim.safe import MemoryJournal, SafeEstate
+from lab.sim.wires import Killed
 from tests.cli.conftest import Bbdc
 from tests.cli.schemas import check
 from tests.cli.vaults import dies, vaults

@@ -13,8 +13,9 @@ from automation.backup_estate import BackupEstate
 from automation.core.backups.memory import Memory
 from automation.core.backups.retention import Retention
 from automation.core.roll import Record
-from lab.sim.backups import QUICK, Killed
+from lab.sim.backups import QUICK
 from lab.sim.safe import SafeEstate
+from lab.sim.wires import Killed
 
 Hook = Callable[[Record, Memory], None]
 

@@ -1,23 +1,19 @@
 """The first deployment where no cloud puts machines into the balancer: who has joined is let in, nobody else."""
 
-from dataclasses import replace
-
 import pytest
 
-from automation.core.capabilities import AZURE
 from automation.engine.admit import admit
 from automation.ports.errors import Unavailable
-from lab.sim.estate import Estate
+from lab.sim.flavours import AWS_LIKE, AZURE_LIKE
 
 pytestmark = pytest.mark.simulation
 
 
 def estate():
     """An estate whose nodes run and are in no balancer."""
-    made = Estate()
-    for machine in made.cloud.machines.values():
-        machine.registered = set()
-    return made, replace(made.world, capabilities=AZURE)
+    made = AZURE_LIKE.estate()
+    made.cloud.empty_the_pools()
+    return made, made.world
 
 
 def registered(made):
@@ -42,6 +38,8 @@ def test_a_node_that_does_not_run_is_waited_for_and_not_let_in():
 
 
 def test_where_the_cloud_registers_by_itself_nothing_is_asked():
-    made, _ = estate()
+    made = AWS_LIKE.estate()
+    for machine in made.cloud.machines.values():
+        machine.registered = set()
     assert admit(made.world, planned=3, timeout=0, poll=1) == ()
     assert registered(made) == []

@@ -11,7 +11,7 @@ from automation.core.backups.memory import Ending, Memory
 from automation.core.backups.sets import Mode, SetState
 from automation.ports.errors import Unavailable
 from lab.sim.backups import Run, recovered
-from lab.sim.safe import MemoryJournal, SafeEstate
+from lab.sim.safe import MemoryJournal
 
 pytestmark = pytest.mark.simulation
 
@@ -31,18 +31,18 @@ class FullDisk(MemoryJournal):
         super().write(memory)
 
 
-def entries(mode: Mode) -> int:
+def entries(cloud, mode: Mode) -> int:
     """Count the entries of an undisturbed backup."""
-    estate, journal = SafeEstate(), FullDisk(10_000)
+    estate, journal = cloud.safe(), FullDisk(10_000)
     Run(estate, mode, safe=replace(estate.safe, journal=journal)).play()
     return 10_000 - journal.room
 
 
 @pytest.mark.parametrize("mode", list(Mode))
-def test_a_journal_that_is_full_at_any_entry_leaves_nobody_locked_out_and_no_set_wrongly_complete(mode):
+def test_a_journal_that_is_full_at_any_entry_leaves_nobody_locked_out_and_no_set_wrongly_complete(cloud, mode):
     endings = set()
-    for room in range(entries(mode)):
-        estate = SafeEstate()
+    for room in range(entries(cloud, mode)):
+        estate = cloud.safe()
         journal = FullDisk(room)
         story = None
         try:
@@ -63,9 +63,9 @@ def test_a_journal_that_is_full_at_any_entry_leaves_nobody_locked_out_and_no_set
 
 
 @pytest.mark.parametrize("error", [BrokenPipeError, KeyboardInterrupt, RuntimeError])
-def test_a_board_that_breaks_at_any_record_leaves_nobody_locked_out(error):
+def test_a_board_that_breaks_at_any_record_leaves_nobody_locked_out(cloud, error):
     for number in range(1, 30):
-        estate, heard = SafeEstate(), []
+        estate, heard = cloud.safe(), []
 
         def breaks(record, _memory, number=number, heard=heard):
             heard.append(record)

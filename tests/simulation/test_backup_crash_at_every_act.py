@@ -11,9 +11,10 @@ from automation.core.backups.memory import ActName, Ending
 from automation.core.backups.sets import MemberKind, Mode, SetState
 from automation.engine.backups.shelf import shelf
 from automation.ports.errors import Unavailable
-from lab.sim.backups import QUICK, Failing, Mortal, MortalJournal, Run, recovered
-from lab.sim.safe import SafeEstate
+from lab.sim.backups import QUICK, MortalJournal, Run, recovered
+from lab.sim.flavours import BOTH
 from lab.sim.settings import VaultSettings
+from lab.sim.wires import Failing, Mortal
 
 pytestmark = pytest.mark.simulation
 
@@ -83,34 +84,35 @@ STORIES = {
 }
 
 
-def estate():
-    return SafeEstate(vaults=VaultSettings(home_volumes=1, mesh_volumes=1, disk_completes=12.0, database_completes=8.0))
+def estate(cloud):
+    return cloud.safe(vaults=VaultSettings(home_volumes=1, mesh_volumes=1, disk_completes=12.0, database_completes=8.0))
 
 
-def journalled(story):
+def journalled(cloud, story):
     """Play a story once without a crash; return what each write of its journal was about to do."""
-    calm = estate()
+    calm = estate(cloud)
     journal = MortalJournal(calm.journal, at=-1, after=False)
     STORIES[story](calm, replace(calm.safe, journal=journal)).play()
     return journal.doing
 
 
-def announced(story):
+def announced(cloud, story):
     """Return the writes that announce an act, each with its name; the write after it brings the result."""
-    doing = journalled(story)
+    doing = journalled(cloud, story)
     return [(at, name) for at, name in enumerate(doing) if name and name != doing[at - 1]]
 
 
-CRASHES = [(story, at, name) for story in STORIES for at, name in announced(story)]
+CRASHES = [(cloud, story, at, name) for cloud in BOTH for story in STORIES for at, name in announced(cloud, story)]
+AT = pytest.mark.parametrize(("cloud", "story", "at", "name"), CRASHES, ids=lambda each: getattr(each, "name", None))
 
 
 def test_the_stories_together_perform_every_act_there_is():
-    assert {name for _, _, name in CRASHES} == {str(name) for name in ActName}
+    assert {name for _, _, _, name in CRASHES} == {str(name) for name in ActName}
 
 
-def crash(story, at, *, after):
+def crash(cloud, story, at, *, after):
     """Let a process die at one of its journal's writes."""
-    world = estate()
+    world = estate(cloud)
     journal = MortalJournal(world.journal, at=at, after=after)
     played = STORIES[story](world, replace(world.safe, journal=journal)).play()
     assert played.memory is None, "it did not die"
@@ -133,7 +135,7 @@ def nothing_is_left(world):
     return there
 
 
-@pytest.mark.parametrize(("story", "at", "name"), CRASHES)
+@AT
 @pytest.mark.parametrize(
     ("write", "after"),
     [
@@ -143,8 +145,8 @@ def nothing_is_left(world):
         pytest.param(1, True, id="after it"),
     ],
 )
-def test_recover_frees_bitbucket_and_ends_the_set(story, at, name, write, after):
-    world = crash(story, at + write, after=after)
+def test_recover_frees_bitbucket_and_ends_the_set(cloud, story, at, name, write, after):  # noqa: PLR0917 -- a crash's place
+    world = crash(cloud, story, at + write, after=after)
     could_go_on = [memory.waits_for_cloud and not memory.stopping for memory in world.journal.unfinished("sim")]
     found = recovered(world)
     assert found.owner is None
@@ -153,10 +155,10 @@ def test_recover_frees_bitbucket_and_ends_the_set(story, at, name, write, after)
         assert [memory.outcome.ending for memory in found.ended] == [Ending.COMPLETE]
 
 
-@pytest.mark.parametrize(("story", "at", "name"), CRASHES)
-def test_the_next_run_frees_bitbucket_and_takes_a_good_set(story, at, name):
+@AT
+def test_the_next_run_frees_bitbucket_and_takes_a_good_set(cloud, story, at, name):
     for write, after in ((0, True), (1, False)):
-        world = crash(story, at + write, after=after)
+        world = crash(cloud, story, at + write, after=after)
         somebody_repairs(world)
         played = Run(world, finish_first=True).play()
         assert played.memory.outcome.ending is Ending.COMPLETE, "\n".join(played.lines())
@@ -166,19 +168,19 @@ def test_the_next_run_frees_bitbucket_and_takes_a_good_set(story, at, name):
 
 @pytest.mark.parametrize("after", [False, True], ids=["before the call", "before its answer"])
 @pytest.mark.parametrize("story", ["locked", "zero_downtime", "the_lock_has_no_answer", "a_member_fails"])
-def test_a_death_at_any_call_to_the_outside_is_recovered_from(story, after):
-    calm, count = estate(), Mortal(-1, after=False)
+def test_a_death_at_any_call_to_the_outside_is_recovered_from(cloud, story, after):
+    calm, count = estate(cloud), Mortal(-1, after=False)
     STORIES[story](calm, count.over(calm.safe)).play()
     for at in range(len(count.calls)):
-        world = estate()
+        world = estate(cloud)
         assert STORIES[story](world, Mortal(at, after=after).over(world.safe)).play().memory is None
         recovered(world)
         nothing_is_left(world)
 
 
-def test_a_process_that_dies_while_it_recovers_is_recovered_from():
-    for at in range(len(journalled("locked"))):
-        world = crash("locked", at, after=True)
+def test_a_process_that_dies_while_it_recovers_is_recovered_from(cloud):
+    for at in range(len(journalled(cloud, "locked"))):
+        world = crash(cloud, "locked", at, after=True)
         for again in range(12):
             journal = MortalJournal(world.journal, at=again, after=True)
             Run(world, safe=replace(world.safe, journal=journal), finish_first=True).play()

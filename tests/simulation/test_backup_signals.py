@@ -8,20 +8,20 @@ from automation.core.backups.memory import ActName, Ending
 from automation.core.backups.sets import Mode, SetState
 from automation.engine.backups.shelf import shelf
 from automation.ports.errors import Unavailable
-from lab.sim.backups import QUICK, Failing, Run, recovered
-from lab.sim.safe import SafeEstate
+from lab.sim.backups import QUICK, Run, recovered
 from lab.sim.settings import VaultSettings
+from lab.sim.wires import Failing
 
 pytestmark = pytest.mark.simulation
 
 SIGNALS = ("SIGTERM", "SIGINT", "SIGHUP")
 
 
-def estate():
-    return SafeEstate(vaults=VaultSettings(disk_completes=12.0, database_completes=8.0, database_begins=0.7))
+def estate(cloud):
+    return cloud.safe(vaults=VaultSettings(disk_completes=12.0, database_completes=8.0, database_begins=0.7))
 
 
-def asked(mode):
+def asked(cloud, mode):
     """Return how often a calm run asks whether it shall stop."""
     count = Counter()
 
@@ -29,7 +29,7 @@ def asked(mode):
         count["asked"] += 1
         return ""
 
-    Run(estate(), mode, stop=stop).play()
+    Run(estate(cloud), mode, stop=stop).play()
     return count["asked"]
 
 
@@ -40,10 +40,10 @@ def signalled(world, mode, at, signal):
 
 @pytest.mark.parametrize("mode", list(Mode))
 @pytest.mark.parametrize("signal", SIGNALS)
-def test_a_signal_at_any_moment_leaves_users_in_and_a_set_that_is_called_what_it_is(mode, signal):
+def test_a_signal_at_any_moment_leaves_users_in_and_a_set_that_is_called_what_it_is(cloud, mode, signal):
     endings = Counter()
-    for at in range(asked(mode)):
-        world = estate()
+    for at in range(asked(cloud, mode)):
+        world = estate(cloud)
         story = signalled(world, mode, at, signal)
         outcome = story.memory.outcome
         endings[outcome.ending, outcome.reason] += 1
@@ -63,8 +63,8 @@ def test_a_signal_at_any_moment_leaves_users_in_and_a_set_that_is_called_what_it
 
 
 @pytest.mark.parametrize("name", [a for a in ActName if a not in {ActName.CANCEL_TASK, ActName.FIND_TOKEN}])
-def test_a_signal_that_arrives_during_an_act_is_heard_after_it(name):
-    world, heard = estate(), []
+def test_a_signal_that_arrives_during_an_act_is_heard_after_it(cloud, name):
+    world, heard = estate(cloud), []
 
     def note(record, _):
         if record.kind == "act" and record.name == name:
@@ -77,8 +77,8 @@ def test_a_signal_that_arrives_during_an_act_is_heard_after_it(name):
     assert "begin_members" not in after[after.index(name) + 1 :], "nothing is begun after a signal"
 
 
-def test_the_next_backup_completes_what_was_left_before_it_takes_its_own():
-    world = estate()
+def test_the_next_backup_completes_what_was_left_before_it_takes_its_own(cloud):
+    world = estate(cloud)
     left = Run(world, stop=lambda: "SIGTERM" if world.storage.stored and world.locked_by is None else "").play()
     assert left.memory.outcome.ending is Ending.PENDING
     assert world.locked_by is None
@@ -86,8 +86,8 @@ def test_the_next_backup_completes_what_was_left_before_it_takes_its_own():
     assert [each.state for each in shelf(world.safe).sets] == [SetState.COMPLETE, SetState.COMPLETE]
 
 
-def test_an_operator_who_leaves_is_not_held_up_by_a_cloud_that_does_not_answer():
-    world, wire, gone = estate(), Failing(), []
+def test_an_operator_who_leaves_is_not_held_up_by_a_cloud_that_does_not_answer(cloud):
+    world, wire, gone = estate(cloud), Failing(), []
 
     def lose_the_cloud(record, _):
         if record.name == "members_completed" and not gone:

@@ -6,7 +6,6 @@ import pytest
 
 from automation.core.roll import Approval, Ending, Message, MessageKind
 from automation.engine.upgrade import make_plan
-from lab.sim.estate import Estate
 from lab.sim.rolls import QUICK, Roll, story_lines
 from lab.sim.settings import SimSettings
 
@@ -25,8 +24,8 @@ def versions(estate):
 
 @pytest.mark.parametrize("nodes", [2, 3, 5])
 @pytest.mark.parametrize("owns_model", [True, False])
-def test_every_node_is_replaced_once_and_the_upgrade_is_approved(nodes, owns_model):
-    estate = Estate(SimSettings(nodes=nodes))
+def test_every_node_is_replaced_once_and_the_upgrade_is_approved(cloud, nodes, owns_model):
+    estate = cloud.estate(SimSettings(nodes=nodes))
     story = roll(estate, owns_model=owns_model)
     assert story.outcome.ending is Ending.UPGRADED, "\n".join(story_lines(story))
     assert versions(estate) == {"7.9.4"}
@@ -38,8 +37,8 @@ def test_every_node_is_replaced_once_and_the_upgrade_is_approved(nodes, owns_mod
     assert (estate.cloud.desired, estate.cloud.minimum, estate.cloud.maximum) == (nodes, nodes, nodes + 1)
 
 
-def test_surge_keeps_every_node_serving_and_leaves_no_extra_machine():
-    estate = Estate()
+def test_surge_keeps_every_node_serving_and_leaves_no_extra_machine(cloud):
+    estate = cloud.estate()
     story = roll(estate, settings=replace(QUICK, surge=True))
     assert story.outcome.ending is Ending.UPGRADED, "\n".join(story_lines(story))
     assert estate.cloud.launches == 6
@@ -47,8 +46,8 @@ def test_surge_keeps_every_node_serving_and_leaves_no_extra_machine():
     assert estate.serving() == 3
 
 
-def test_rollback_half_way_returns_to_the_original_and_cancels():
-    estate = Estate()
+def test_rollback_half_way_returns_to_the_original_and_cancels(cloud):
+    estate = cloud.estate()
     plan = make_plan(estate.world, QUICK, cluster="sim", target="7.9.4", owns_model=True)
     stop = {"at": 2}
 
@@ -67,8 +66,8 @@ def test_rollback_half_way_returns_to_the_original_and_cancels():
     assert estate.witness.count("approve") == 0
 
 
-def test_manual_approval_waits_for_a_person():
-    estate = Estate()
+def test_manual_approval_waits_for_a_person(cloud):
+    estate = cloud.estate()
     settings = replace(QUICK, approval=Approval.MANUAL)
     waited = []
 
