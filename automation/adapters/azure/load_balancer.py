@@ -12,6 +12,7 @@ counts from when it first saw it done. That is never too short.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from automation.adapters.azure import gateway as gateways
@@ -41,6 +42,12 @@ Json = dict[str, Any]
 def state_of(word: str) -> TargetState:
     """Return what a word of the gateway's on a server's health means; anything else is not known yet."""
     return _STATES.get(word, TargetState.INITIAL)
+
+
+def held(addresses: Collection[str], machines: Collection[Machine]) -> tuple[str, ...]:
+    """Return those of a pool's addresses that a machine has; all of them while some machine's address is not told."""
+    known = {machine.instance.address for machine in machines}
+    return tuple(one for one in addresses if one in known or None in known)
 
 
 class AzureBalancer:
@@ -89,17 +96,23 @@ class AzureBalancer:
             self._settled[instance, since] = self._clock.now()
 
     def register(self, instance: str) -> None:
-        """Put the machine into both pools, and wait until the gateway has taken that over."""
-        address = self._address(instance)
+        """Put the machine into both pools, and wait until the gateway has taken that over.
+
+        Addresses that no machine has any more leave the pools in the same request: nobody else would ever take out a
+        machine that somebody deleted, and the next one with its address would get requests before it has joined.
+        """
+        machines = self._machines()
+        address = next((one.instance.address for one in machines if one.id == instance), None)
         if address is None:
             return
         pool = self._pool()
         if pool is not None and address not in pool.addresses:
-            ssh_pool.write(self._caller, pool, pool.including(address, self._network()))
+            kept = pool.only(held(pool.addresses, machines))
+            ssh_pool.write(self._caller, pool, kept.including(address, self._network()))
         gateway = self._gateway()
         if address not in gateway.addresses or gateway.state == "Failed":
             taken_out = {name: moment for name, moment in self._recent(gateway).items() if name != instance}
-            addresses = list(dict.fromkeys([*gateway.addresses, address]))
+            addresses = dict.fromkeys([*held(gateway.addresses, machines), address])
             gateways.write(self._caller, gateway, gateway.changed(addresses, taken_out))
 
     # --- looking -------------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,6 +47,11 @@ class SshPool:
     def without(self, address: str) -> Json:
         """Return the pool without an address."""
         return self._with([line for line in self._lines if line["properties"].get("ipAddress") != address])
+
+    def only(self, addresses: Collection[str]) -> SshPool:
+        """Return the pool with none but these of its addresses."""
+        kept = [line for line in self._lines if line["properties"].get("ipAddress") in addresses]
+        return SshPool(self.balancer, self._with(kept))
 
     def including(self, address: str, network: str | None) -> Json:
         """Return the pool with an address more, in the virtual network of the others or in this one."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from automation.adapters.azure.load_balancer import state_of
-from automation.core.cluster import TargetState
+from automation.adapters.azure.load_balancer import held, state_of
+from automation.adapters.azure.machines import Machine
+from automation.core.cluster import Instance, InstanceState, TargetState
 from automation.ports.errors import Conflict, Unavailable
 from lab.azure.ports import Reply
 from lab.azure.world import GROUP
 from tests.adapters.azure.roll_world import WRITE_GATEWAY, Rolling
-from tests.contracts.azure_estate import DRAIN, GATEWAY, SET, WAIT
+from tests.contracts.azure_estate import BALANCER, DRAIN, GATEWAY, SET, WAIT
 
 DRAINING = {"http": TargetState.DRAINING, "ssh": TargetState.DRAINING}
 HEALTHY = {"http": TargetState.HEALTHY, "ssh": TargetState.HEALTHY}
@@ -119,3 +120,39 @@ def test_the_tag_keeps_the_last_eight(rolling: Rolling) -> None:
     tag = rolling.hands.estate.clients.network.application_gateways.get(GROUP, GATEWAY).tags["bitbucket-dc:draining"]
     assert len(tag.split()) == 8
     assert len(tag) <= 256
+
+
+def test_addresses_that_no_machine_has_leave_the_pools_with_the_next_registration(rolling: Rolling) -> None:
+    rolling.registered()
+    gone = rolling.instances()["0"]
+    rolling.group.resize(4, observed=3)
+    rolling.hands.wait(20)
+    rolling.hands.estate.members.begin_delete(GROUP, SET, "0", **WAIT).result()
+    left = rolling.instances()
+    assert _pools(rolling) == [sorted({gone.address, left["1"].address, left["2"].address})] * 2
+    rolling.balancer.register(left["3"].id)
+    rolling.hands.wait(10)
+    assert _pools(rolling) == [sorted(one.address for one in left.values())] * 2
+    assert {state for name in left for state in rolling.states(left[name].id).values()} == {TargetState.HEALTHY}
+
+
+def test_while_an_address_is_not_told_nobody_is_taken_for_gone() -> None:
+    whole = [_machine("10.0.0.4"), _machine("10.0.0.5")]
+    assert held(["10.0.0.4", "10.0.0.9"], whole) == ("10.0.0.4",)
+    assert held(["10.0.0.4", "10.0.0.9"], [*whole, _machine(None)]) == ("10.0.0.4", "10.0.0.9")
+
+
+def _machine(address: str | None) -> Machine:
+    instance = Instance("0-abcd", address, InstanceState.IN_SERVICE, "7.9.0")
+    return Machine("0", "/subscriptions/s", instance, "running", is_latest=True, has_agent=True)
+
+
+def _pools(rolling: Rolling) -> list[list[str]]:
+    """Return the addresses in the gateway's pool and in the load balancer's."""
+    network = rolling.hands.estate.clients.network
+    http = network.application_gateways.get(GROUP, GATEWAY).as_dict()["properties"]["backendAddressPools"][0]
+    pool = network.load_balancer_backend_address_pools.get(GROUP, BALANCER, "ssh").as_dict()["properties"]
+    return [
+        sorted(line["ipAddress"] for line in http["properties"]["backendAddresses"]),
+        sorted(line["properties"]["ipAddress"] for line in pool["loadBalancerBackendAddresses"]),
+    ]
