@@ -91,7 +91,7 @@ class Arm:
             yield from kind.apply(resource, change)
             if resource.busy:
                 resource.state = "Succeeded"
-            return None
+            return kind.show(resource, change.request.query)
 
         operation = polling.begin(self.world, change.request, steps(), resource, kind)
         statuses = kind.statuses
@@ -151,6 +151,9 @@ class Arm:
         return _page([kind.show(one, request.query) for one in found], request, self.world.page_size)
 
     def _act(self, kind: Kind, target: paths.Target, request: Request) -> Answer:
+        asked = kind.ask(target, request)
+        if asked is not None:
+            return Answer(200, asked)
         resource = self.world.resources.get(target.up().path)
         act = Act(resource, target.types[-1].lower(), request.json(), request)
         at_once = kind.answer(act)

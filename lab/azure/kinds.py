@@ -153,6 +153,10 @@ class Kind:
         """Return what stands in the place of a collection; None for an ordinary one."""
         return None
 
+    def ask(self, target: Target, request: Request) -> Json | None:  # noqa: ARG002 - for kinds that are asked
+        """Return what a POST that concerns no resource is answered with; None for any other."""
+        return None
+
     def act(self, act: Act) -> Steps:
         """Begin an action; nothing has happened when this raises.
 

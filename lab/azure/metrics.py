@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
+from urllib.parse import unquote
 
 from lab.azure import errors
 from lab.azure.instances import Instance
@@ -97,7 +98,7 @@ class Metrics(Kind):
         if not span:
             return now - 3600, now
         try:
-            start, end = (seconds_of(part) for part in span.split("/"))
+            start, end = (seconds_of(part) for part in unquote(span).split("/"))  # some clients escape it twice
         except ValueError as error:
             raise errors.ArmError(400, "BadRequest", f"Invalid time span {span}") from error
         return start, end

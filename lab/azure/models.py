@@ -15,13 +15,15 @@ from lab.azure.resources import Resource
 SCALE_SET = "Microsoft.Compute/virtualMachineScaleSets"
 VERSIONS = ("2016-04-30", "2026-04-01")
 CARDS_UNTIL = "2018-10-01"
-"""Last api-version with the scale sets' network interfaces."""
+"""Last api-version with the scale sets' network interfaces, for clients made of the services' descriptions."""
+CARDS_TOO = frozenset({"2023-09-01"})
+"""A newer one that is served as well: Azure's own command line sends it."""
 
 
 def check_cards_version(request: Request) -> None:
     """Refuse newer api-versions for network interfaces of scale sets: they stand under an old one only."""
     version = request.query["api-version"]
-    if version[:10] > CARDS_UNTIL:
+    if version[:10] > CARDS_UNTIL and version not in CARDS_TOO:
         name = f"{SCALE_SET}/networkInterfaces"
         raise errors.not_acceptable_version(name, version, "2015-05-01-preview", CARDS_UNTIL)
 

@@ -20,7 +20,7 @@ from lab.azure.kinds import Act, Change, Kind
 from lab.azure.messages import Json, Request
 from lab.azure.operations import Steps, iso, together
 from lab.azure.paths import parse
-from lab.azure.resources import Resource
+from lab.azure.resources import Resource, merged
 
 PROFILE = ("properties", "virtualMachineProfile")
 
@@ -68,6 +68,8 @@ class ScaleSets(Kind):
         """Check the model and the capacity."""
         document = Kind.accept(self, change)
         old = {} if change.old is None else change.old.document
+        if "virtualMachineProfile" not in (document.get("properties") or {}):
+            document = merged(old, document)  # a PUT of a capacity alone, as some clients send it, keeps the rest
         properties, sku = document.setdefault("properties", {}), document.setdefault("sku", {})
         sku.setdefault("capacity", (old.get("sku") or {}).get("capacity"))
         models.check(properties, sku)
