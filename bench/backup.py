@@ -1,4 +1,4 @@
-"""Measure backups in the lab: python -m bench.backup [--json] [--snapshots 60] [--mesh 3] [--runs 3].
+"""Measure backups in the lab: python -m bench.backup [--cloud azure] [--json] [--snapshots 60] [--mesh 3] [--runs 3].
 
 The last line of ``--json`` is one object: lock_beyond_drain_s, skew_s, polls_per_s, members, peak_rss_mib.
 ``lock_beyond_drain_s`` is the whole time from asking for the lock until it was given back, less what Bitbucket itself
@@ -16,24 +16,26 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import boto3
-
-from bench.ground import add_mesh
 from lab.bitbucket.fabric import LAB_SETTINGS
-from lab.demo import ROOT, Demo
+from lab.demo import CLOUDS, ROOT, Demo
 
 DRAIN = max(LAB_SETTINGS.database_drain_seconds, LAB_SETTINGS.scm_drain_seconds)
 """Seconds that the lab's idle Bitbucket drains for."""
+_GROUND = {"aws": "bench.ground", "azure": "bench.ground_azure"}
+_ITS_OWN = ("AWS_", "AZURE_", "BBDC_RESOURCE_GROUP", "REQUESTS_CA_BUNDLE")
+"""Variables with which a cloud's own API is reached."""
 
 
 def measure(demo: Demo, mesh: int, runs: int) -> dict[str, Any]:
     """Build a lab with a shared home and ``mesh`` more disks, take sets in both modes, and return the figures."""
     demo.up()
-    os.environ.update({name: value for name, value in demo.env.items() if name.startswith("AWS_")})
-    add_mesh(boto3.session.Session(), demo.env["BBDC_CLUSTER"], mesh)
+    os.environ.update({name: value for name, value in demo.env.items() if name.startswith(_ITS_OWN)})
+    # Imported late: each cloud's SDK is needed for that cloud only.
+    import_module(_GROUND[demo.cloud]).add_mesh(demo.env["BBDC_CLUSTER"], mesh)
     locked = [_take(demo.env, "locked") for _ in range(runs)]
     free = [_take(demo.env, "zero-downtime") for _ in range(runs)]
     return {
@@ -65,10 +67,11 @@ def main() -> int:
     parser.add_argument("--snapshots", type=float, default=60.0, help="seconds until snapshots are completed")
     parser.add_argument("--mesh", type=int, default=3, help="disks beside that of the shared home")
     parser.add_argument("--runs", type=int, default=1, help="sets of each kind")
-    parser.add_argument("--cloud", default="aws", choices=["aws"])
+    parser.add_argument("--cloud", default=CLOUDS[0], choices=CLOUDS)
     given = parser.parse_args()
     directory = Path(tempfile.mkdtemp(prefix="bbdc-bench-"))
-    demo = Demo(directory, report=directory / "report.html", quiet=given.json, snapshots=given.snapshots)
+    report, snapshots = directory / "report.html", given.snapshots
+    demo = Demo(directory, report=report, quiet=given.json, snapshots=snapshots, cloud=given.cloud)
     try:
         figures = measure(demo, given.mesh, given.runs)
     finally:

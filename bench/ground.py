@@ -1,16 +1,21 @@
-"""What a bench adds to a lab's estate through the cloud's own API, as an administrator would."""
+"""What a bench adds to a lab's estate on AWS through the cloud's own API, as an administrator would."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import boto3
+
 MESH_DISK = 50
 """GiB."""
 
 
-def add_mesh(session: Any, cluster: str, nodes: int) -> list[str]:
-    """Start machines as Mesh nodes have, each with a data volume of its own; return the volumes' ids."""
-    ec2 = session.client("ec2")
+def add_mesh(cluster: str, nodes: int) -> list[str]:
+    """Start machines as Mesh nodes have, each with a data volume of its own; return the volumes' ids.
+
+    Which AWS, and who asks, stands in the environment.
+    """
+    ec2 = boto3.session.Session().client("ec2")
     home = _file_server(ec2, cluster)
     return [_mesh_node(ec2, cluster, home, number) for number in range(nodes)]
 

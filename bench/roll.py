@@ -1,4 +1,4 @@
-"""Measure one roll in the lab: python -m bench.roll [--json] [--rate 110] [--nodes 3].
+"""Measure one roll in the lab: python -m bench.roll [--cloud azure] [--json] [--rate 110] [--nodes 3].
 
 The last line of ``--json`` is one object: efficiency, requests, failed, bitbucket_calls_per_node, cloud_calls_per_node,
 peak_rss_mib. ``efficiency`` is the wall time of the roll divided by the sum of the nodes' own drain, stop, boot and
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.nodes_time import read, slots
-from lab.demo import ROOT, TARGET, Demo
+from lab.demo import CLOUDS, ROOT, TARGET, Demo
 
 BOOT = 20.0
 """Seconds that a node takes to start: nearer to a real one than the demo's, and still no coffee break."""
@@ -58,10 +58,11 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="say nothing but one JSON object on the last line")
     parser.add_argument("--rate", type=int, default=110)
     parser.add_argument("--nodes", type=int, default=3)
-    parser.add_argument("--cloud", default="aws", choices=["aws"])
+    parser.add_argument("--cloud", default=CLOUDS[0], choices=CLOUDS)
     given = parser.parse_args()
     directory = Path(tempfile.mkdtemp(prefix="bbdc-bench-"))
-    demo = Demo(directory, given.nodes, given.rate, directory / "report.html", quiet=given.json, boot=BOOT)
+    report = directory / "report.html"
+    demo = Demo(directory, given.nodes, given.rate, report, quiet=given.json, boot=BOOT, cloud=given.cloud)
     try:
         figures = measure(demo)
     finally:
