@@ -163,6 +163,12 @@ class SimDatabase(SimVault):
             return (self.shown(there),)
         return self._snap(of, sources)
 
+    def copy(self, snapshot: Snapshot, to: Destination, labels: Mapping[str, str]) -> Snapshot:
+        """Begin a copy; where a member is but a moment, refuse: its log stays where the server is."""
+        if self.storage.settings.by_time:
+            raise Refused("database_stays", f"the database cannot be copied to {to.region}")
+        return super().copy(snapshot, to, labels)
+
 
 def _with_log(found: Source, until: float | None, key: str) -> Source:
     return Source(

@@ -13,13 +13,14 @@ import pytest
 
 from tests.contracts.aws import aws
 from tests.contracts.azure import azure
-from tests.contracts.sim import rest_bitbucket, sim, sim_bitbucket
+from tests.contracts.sim import rest_bitbucket, sim, sim_bitbucket, sim_in_place
 from tests.contracts.subjects import BitbucketSubject, Subject
 
 IMPLEMENTATIONS: Mapping[str, Callable[[Path], AbstractContextManager[Subject]]] = {
     "aws": aws,
     "azure": azure,
     "sim": sim,
+    "sim-in-place": sim_in_place,
 }
 BITBUCKETS: Mapping[str, Callable[[Path], AbstractContextManager[BitbucketSubject]]] = {
     "rest": rest_bitbucket,

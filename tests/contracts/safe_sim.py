@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from automation.adapters.http import Credentials, Http
 from automation.adapters.logs import Redactor
 from automation.core.backups.sets import MemberKind
 from lab.bitbucket.records import Reply
+from lab.sim.flavours import AWS_LIKE, AZURE_LIKE, Flavour
 from lab.sim.safe import SafeEstate
 from lab.sim.vaults import HOME
 from tests.contracts.safe_subjects import LockSubject, SafeSubject
@@ -58,12 +59,22 @@ class SimVaultHands:
 
 
 @contextmanager
-def safe_sim(_: Path) -> Iterator[SafeSubject]:
+def safe_sim(_: Path, flavour: Flavour = AWS_LIKE) -> Iterator[SafeSubject]:
     """Yield the simulated vaults."""
-    estate = SafeEstate()
+    estate = flavour.safe()
     yield SafeSubject(
-        estate.safe.disks, estate.safe.database, estate.safe.manifests, estate.cluster, SimVaultHands(estate)
+        estate.safe.disks,
+        estate.safe.database,
+        estate.safe.manifests,
+        estate.cluster,
+        SimVaultHands(estate),
+        database_copies=not flavour.capabilities.database_restores_by_time,
     )
+
+
+def safe_sim_by_time(root: Path) -> AbstractContextManager[SafeSubject]:
+    """Yield vaults whose database is a moment, and whose disks share a restore point."""
+    return safe_sim(root, AZURE_LIKE)
 
 
 @dataclass

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -22,6 +22,8 @@ from lab.bitbucket.records import Settings as BitbucketSettings
 from lab.bitbucket.surroundings import Surroundings
 from lab.sim.cloud import Cloud, Machine
 from lab.sim.estate import Estate
+from lab.sim.flavours import AWS_LIKE, AZURE_LIKE, Flavour
+from lab.sim.scale_set import ScaleSet
 from lab.sim.settings import SimSettings
 from lab.sim.witness import Witness
 from tests.contracts.subjects import BitbucketSubject, Subject
@@ -31,6 +33,9 @@ QUICK = SimSettings(
     terminate=1.0,
     deregistration=4.0,
     check=1.0,
+    model=0.2,
+    reimage=1.0,
+    gateway=1.0,
     bitbucket=BitbucketSettings(
         boot_seconds=4.0, drain_seconds=1.0, terminate_seconds=1.0, tasks_seconds=2.0, collision_chance=0.0
     ),
@@ -53,9 +58,9 @@ class Lenient(Witness):
         """Let it happen."""
 
 
-def lenient() -> Estate:
+def lenient(flavour: Flavour = AWS_LIKE) -> Estate:
     """Return a quick estate whose witness does not object."""
-    estate = Estate(QUICK, seed=7)
+    estate = flavour.estate(QUICK, seed=7)
     estate.witness = Lenient(0)
     for name in ("bitbucket", "group", "balancer", "host"):
         getattr(estate.world, name).witness = estate.witness
@@ -77,7 +82,10 @@ class SimHands:
         self.estate.cloud.model = version
 
     def lose(self, instance: str) -> None:
-        """Let the host fail."""
+        """Let the host fail; where machines are not made anew by themselves, it is listed on and does not run."""
+        if isinstance(self.estate.cloud, ScaleSet):
+            self.estate.cloud.power_off(self.estate.cloud.machines[instance], self.estate.clock.now())
+            return
         del self.estate.cloud.machines[instance]
         self.estate.bitbucket.kill(instance, self.estate.clock.now())
 
@@ -95,11 +103,23 @@ class SimHands:
 
 
 @contextmanager
-def sim(_: Path) -> Iterator[Subject]:
+def sim(_: Path, flavour: Flavour = AWS_LIKE) -> Iterator[Subject]:
     """Yield the ports of a quick virtual estate."""
-    estate = lenient()
+    estate = lenient(flavour)
     world = estate.world
-    yield Subject(group=world.group, balancer=world.balancer, host=world.host, metrics=None, hands=SimHands(estate))
+    yield Subject(
+        group=world.group,
+        balancer=world.balancer,
+        host=world.host,
+        metrics=None,
+        hands=SimHands(estate),
+        capabilities=world.capabilities,
+    )
+
+
+def sim_in_place(root: Path) -> AbstractContextManager[Subject]:
+    """Yield the same of an estate whose machines are renewed in their places."""
+    return sim(root, AZURE_LIKE)
 
 
 # Bitbucket: the simulated ports, and the real adapters over the same model -------------------------------------------

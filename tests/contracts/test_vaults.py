@@ -16,13 +16,14 @@ from automation.ports.errors import BbdcError, Conflict, NotFound, Refused
 from automation.ports.vaults import Destination, Vault
 from tests.contracts.safe_aws import safe_aws
 from tests.contracts.safe_azure import safe_azure
-from tests.contracts.safe_sim import safe_sim
+from tests.contracts.safe_sim import safe_sim, safe_sim_by_time
 from tests.contracts.safe_subjects import SafeSubject
 
 SAFES: Mapping[str, Callable[[Path], AbstractContextManager[SafeSubject]]] = {
     "aws": safe_aws,
     "azure": safe_azure,
     "sim": safe_sim,
+    "sim-by-time": safe_sim_by_time,
 }
 BOTH = pytest.mark.parametrize("kind", [MemberKind.DISK, MemberKind.DATABASE])
 

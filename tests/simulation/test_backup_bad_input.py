@@ -324,8 +324,17 @@ def test_a_set_whose_member_is_gone_is_not_copied(cloud):
     assert not [stored for stored in estate.storage.stored.values() if stored.region]
 
 
-def test_a_copy_that_takes_longer_than_its_time_goes_on_later_without_a_second_one(cloud):
-    estate = cloud.safe()
+def test_a_set_whose_database_stays_where_it_is_is_not_copied_at_all():
+    estate = AZURE_LIKE.safe()
+    backup = good(estate)
+    before = set(estate.storage.stored)
+    with pytest.raises(Refused) as refused:
+        _copy(estate.safe, backup.id)
+    assert (refused.value.name, set(estate.storage.stored)) == ("database_stays", before)
+
+
+def test_a_copy_that_takes_longer_than_its_time_goes_on_later_without_a_second_one():
+    estate = AWS_LIKE.safe()
     backup, to = good(estate), Destination("eu-west-1")
     with pytest.raises(Unavailable, match="not completed yet"):
         copies.copy(estate.safe, backup.id, to, account="", poll=5.0, timeout=10.0)

@@ -18,6 +18,7 @@ from automation.ports.errors import Refused, Throttled, Unavailable, Unexpected
 from automation.ports.vaults import Destination
 from lab.bitbucket.records import Settings as BitbucketSettings
 from lab.sim.backups import QUICK, MortalJournal, Run, recovered
+from lab.sim.flavours import AWS_LIKE
 from lab.sim.safe import MemoryJournal
 from lab.sim.settings import SimSettings
 from lab.sim.wires import Failing, Mortal
@@ -210,8 +211,8 @@ def test_09_retention_that_fails_says_so_and_goes_on_the_next_time(cloud):
     assert [each.id for each in shelf(estate.safe).sets] == [ids[2]]
 
 
-def test_09_a_copy_that_fails_is_an_error_and_the_next_one_mends_it(cloud):
-    estate = cloud.safe()
+def test_09_a_copy_that_fails_is_an_error_and_the_next_one_mends_it():
+    estate = AWS_LIKE.safe()
     backup = good(estate)
     wrong, right = Destination("eu-west-1", "key/other"), Destination("eu-west-1", "key/eu-west-1")
     with pytest.raises(Refused) as refused:
