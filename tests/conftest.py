@@ -28,6 +28,9 @@ It also keeps the property tests apart from servers' threads: hypothesis objects
 generator while it draws.
 """
 
+ROOMS = [ROOT / name for name in SERVERS]
+HALVES = ("lab", "not lab")
+"""What CI asks for, each in a run of its own."""
 LONGEST = (
     "e2e/test_backups.py",
     "e2e/test_killed_pulumi_up.py",
@@ -76,12 +79,35 @@ def models():
         yield
 
 
+def _has_server(path):
+    return any(path == room or room in path.parents for room in ROOMS)
+
+
+def pytest_ignore_collect(collection_path, config):
+    """Import only what has tests of the wanted half: the libraries of two clouds take longer than many of the tests."""
+    half = config.option.markexpr
+    if half not in HALVES or collection_path.name == "__pycache__":
+        return None
+    if collection_path.is_dir():
+        return None if any(_may_have(half, file) for file in collection_path.rglob("test_*.py")) else True
+    is_test = collection_path.suffix == ".py" and collection_path.name.startswith("test_")
+    return True if is_test and not _may_have(half, collection_path) else None
+
+
+@functools.cache
+def _may_have(half, file):
+    """Tell from a module's text whether it may have tests of that half; it may turn out to have none."""
+    text, room = file.read_text(), _has_server(file)
+    if half == "lab":
+        return room or "mark.lab" in text
+    return "hypothesis" in text if room else "\npytestmark = pytest.mark.lab\n" not in text
+
+
 def pytest_collection_modifyitems(items):
-    rooms = [ROOT / name for name in SERVERS]
     for item in items:
         if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
             continue
-        if any(item.path == room or room in item.path.parents for room in rooms):
+        if _has_server(item.path):
             item.add_marker(pytest.mark.lab)
     order = {ROOT / name: place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: order.get(item.path, len(order)))
