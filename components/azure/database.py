@@ -24,6 +24,10 @@ DATABASE_NAME = "bitbucket"
 DATABASE_USER = "bitbucket"
 SIZES = (32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384)
 """GiB of storage that a server can have."""
+ORIGIN = ("createMode", "sourceServerResourceId", "pointInTimeUTC")
+"""Properties that tell what a server was made from."""
+ZONES = ("availabilityZone", "highAvailability.standbyAvailabilityZone")
+"""Properties that a failover changes."""
 TIERS = {"B": "Burstable", "D": "GeneralPurpose", "E": "MemoryOptimized"}
 """Tier by the letter of a size."""
 
@@ -104,8 +108,8 @@ class AzureDatabase(pulumi.ComponentResource):
                 "backup_retention_days": spec.backup_days,
                 "geo_redundant_backup": "Enabled" if spec.geo_redundant else "Disabled",
             },
-            availability_zone=live.apply(lambda known: known.zone or self._network.zones[0]),
-            high_availability=pulumi.Output.all(tier, live).apply(lambda known: self._standby(*known)),
+            # Azure chooses the zones, and a failover exchanges them.
+            high_availability=tier.apply(standby),
             network={
                 "delegated_subnet_resource_id": self._network.subnet_ids["database"],
                 "private_dns_zone_arm_resource_id": self._zone.id,
@@ -117,11 +121,6 @@ class AzureDatabase(pulumi.ComponentResource):
         )
         self._fill(generation, server)
         return server
-
-    def _standby(self, tier: str, live: ServerFacts) -> dict[str, str]:
-        primary = live.zone or self._network.zones[0]
-        other = next(zone for zone in self._network.zones if zone != primary)
-        return standby(tier, live.standby_zone or other)
 
     def _beginning(self, generation: Generation) -> dict[str, Any]:
         """Return what the server begins with: nothing, or another server's past.
@@ -144,8 +143,9 @@ class AzureDatabase(pulumi.ComponentResource):
             parent=self,
             # Pulumi alone: a lock of Azure's would also keep old backups from being deleted when their time is over.
             protect=generation.protect,
-            # Another source would replace the data. Other data is another generation.
-            ignore_changes=["createMode", "sourceServerResourceId", "pointInTimeUTC"] if generation.restored else None,
+            # Another source, or the zone that a failover has chosen, would replace the data. Other data is another
+            # generation.
+            ignore_changes=[*ZONES, *(ORIGIN if generation.restored else ())],
             depends_on=[self._link],
             custom_timeouts=pulumi.CustomTimeouts(create="60m", update="80m", delete="60m"),
         )
@@ -190,8 +190,6 @@ def tier_of(size: str) -> str:
     return TIERS.get(size.removeprefix("Standard_")[:1], "GeneralPurpose")
 
 
-def standby(tier: str, zone: str) -> dict[str, str]:
+def standby(tier: str) -> dict[str, str]:
     """Return how available a server is: Azure offers burstable ones no standby."""
-    if tier == TIERS["B"]:
-        return {"mode": "Disabled"}
-    return {"mode": "ZoneRedundant", "standby_availability_zone": zone}
+    return {"mode": "Disabled" if tier == TIERS["B"] else "ZoneRedundant"}

@@ -87,23 +87,16 @@ class ServerFacts:
 
     size: int = 0
     """GiB of storage. It grows when it is full, and Azure takes none back."""
-    zone: str | None = None
-    """Zone of the primary. A failover exchanges it with the standby's."""
-    standby_zone: str | None = None
 
 
 async def server_facts(where: Place, name: str, parent: pulumi.Resource) -> ServerFacts:
-    """Read what Azure has changed: to send the sizes and zones of the first day again would be refused.
+    """Read what Azure has changed: to send the size of the first day again would be refused.
 
     Raises:
         Exception: the cloud did not say.
     """
     found = await _ask(SERVER, name, where, parent)
-    return ServerFacts(
-        int((found.get("storage") or {}).get("storageSizeGB") or 0),
-        found.get("availabilityZone") or None,
-        (found.get("highAvailability") or {}).get("standbyAvailabilityZone") or None,
-    )
+    return ServerFacts(int((found.get("storage") or {}).get("storageSizeGB") or 0))
 
 
 async def _ask(what: tuple[str, str], name: str, where: Place, parent: pulumi.Resource) -> Json:

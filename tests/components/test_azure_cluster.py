@@ -388,37 +388,24 @@ def test_the_database_gets_the_password_that_the_nodes_will_read(estate):
 
 def test_the_database_is_standing_by_in_a_second_zone_and_has_room_for_every_node(estate):
     server = estate.one("Server").inputs
-    assert server["highAvailability"] == {"mode": "ZoneRedundant", "standbyAvailabilityZone": "2"}
+    assert server["highAvailability"] == {"mode": "ZoneRedundant"}
     assert server["backup"] == {"backupRetentionDays": 14, "geoRedundantBackup": "Disabled"}
     assert server["storage"]["storageSizeGB"] == 128  # the size that Azure has for 100
     assert estate.one("Configuration").inputs["value"] == "500"
     assert build(nodes=9).one("Configuration").inputs["value"] == str(80 * 10 + 20)
 
 
-@pytest.fixture(scope="module")
-def grown():
-    """A database that has grown, and whose standby has taken over."""
-    answer = {
-        "storage": {"storageSizeGB": 512},
-        "availabilityZone": "2",
-        "highAvailability": {"mode": "ZoneRedundant", "standbyAvailabilityZone": "1"},
-    }
-    return build(answers={"azure-native:dbforpostgresql:getServer": answer}).one("Server").inputs
-
-
-def test_a_database_that_has_grown_is_not_asked_to_shrink(grown):
-    assert grown["storage"] == {"storageSizeGB": 512, "autoGrow": "Enabled"}
-
-
-def test_a_standby_that_has_taken_over_stays_where_it_is(grown):
-    assert grown["availabilityZone"] == "2"
-    assert grown["highAvailability"] == {"mode": "ZoneRedundant", "standbyAvailabilityZone": "1"}
-
-
-def test_a_server_that_azure_has_put_into_the_second_zone_gets_its_standby_in_another():
-    answer = {"availabilityZone": "2", "highAvailability": {"mode": "Disabled"}}
+def test_a_database_that_has_grown_is_not_asked_to_shrink():
+    answer = {"storage": {"storageSizeGB": 512}, "availabilityZone": "2"}
     server = build(answers={"azure-native:dbforpostgresql:getServer": answer}).one("Server").inputs
-    assert server["highAvailability"]["standbyAvailabilityZone"] == "1"
+    assert server["storage"] == {"storageSizeGB": 512, "autoGrow": "Enabled"}
+
+
+def test_a_standby_that_has_taken_over_stays_where_it_is(estate):
+    """Azure takes a zone at creation only: another one would replace the server, and its data with it."""
+    server = estate.one("Server")
+    assert server.inputs["availabilityZone"] == ""  # any
+    assert set(server.ignored) == {"availabilityZone", "highAvailability.standbyAvailabilityZone"}
 
 
 def test_a_servers_name_is_the_estates_own_and_fits():
@@ -480,10 +467,15 @@ def test_every_subnet_has_its_group_and_machines_leave_through_the_gateway(estat
     subnets = {s["name"]: s for s in estate.one("VirtualNetwork").inputs["subnets"]}
     for name, subnet in subnets.items():
         assert subnet["networkSecurityGroup"] == {"id": f"bitbucket-firewall-{name}-id"}
-        assert ("natGateway" in subnet) == (name in {"nodes", "file-server"})
-    (delegation,) = subnets["database"]["delegations"]
-    assert delegation["serviceName"] == "Microsoft.DBforPostgreSQL/flexibleServers"
-    assert len({s["addressPrefix"] for s in subnets.values()}) == 5
+        assert ("natGateway" in subnet) == (name in {"nodes", "file-server", "backups"})
+    delegated = {
+        name: [d["serviceName"] for d in s["delegations"]] for name, s in subnets.items() if "delegations" in s
+    }
+    assert delegated == {
+        "database": ["Microsoft.DBforPostgreSQL/flexibleServers"],
+        "backups": ["Microsoft.App/environments"],
+    }
+    assert len({s["addressPrefix"] for s in subnets.values()}) == 6
 
 
 def rules(estate, subnet, direction):
@@ -491,19 +483,32 @@ def rules(estate, subnet, direction):
     return sorted((r for r in found if r["direction"] == direction), key=lambda r: r["priority"])
 
 
-@pytest.mark.parametrize("subnet", ["gateway", "front", "nodes", "file-server", "database"])
+@pytest.mark.parametrize("subnet", ["gateway", "front", "nodes", "file-server", "database", "backups"])
 def test_what_is_not_allowed_is_refused(estate, subnet):
-    for direction in ("Inbound", "Outbound") if subnet in {"nodes", "file-server"} else ("Inbound",):
+    for direction in ("Inbound", "Outbound") if subnet in {"nodes", "file-server", "backups"} else ("Inbound",):
         *allowed, last = rules(estate, subnet, direction)
         assert (last["access"], last["protocol"], last["destinationPortRange"]) == ("Deny", "*", "*")
         assert all(r["access"] == "Allow" for r in allowed)
         assert len({r["priority"] for r in allowed}) == len({r["name"] for r in allowed}) == len(allowed)
 
 
+def test_a_backup_reaches_bitbucket_azure_and_its_journal(estate):
+    allowed = {r["name"]: r["destinationPortRange"] for r in rules(estate, "backups", "Outbound")[:-1]}
+    assert allowed == {
+        "environment": "*",
+        "world-80": "80",
+        "world-443": "443",
+        "bitbucket-80": "80",
+        "bitbucket-443": "443",
+        "journal": "5432",
+    }
+    assert [r["name"] for r in rules(estate, "backups", "Inbound")[:-1]] == ["environment", "probes"]
+
+
 def test_the_world_reaches_the_ways_in_only(estate):
     doors = {
         (subnet, r["destinationPortRange"])
-        for subnet in ("gateway", "front", "nodes", "file-server", "database")
+        for subnet in ("gateway", "front", "nodes", "file-server", "database", "backups")
         for r in rules(estate, subnet, "Inbound")
         if r["sourceAddressPrefix"] == "*" and r["access"] == "Allow"
     }

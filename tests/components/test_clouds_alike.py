@@ -8,17 +8,13 @@ import pytest
 
 from components.aws.cluster import AwsBitbucketCluster
 from components.azure.cluster import AzureBitbucketCluster
-from components.azure.database import storage_size
+from components.azure.database import ORIGIN, ZONES, storage_size
 from components.azure.shared_home import creation_data
 from tests.components.recorder import SUBSCRIPTION, record
 
 ROOT = Path(__file__).resolve().parents[2]
 ONLY_AWS = {
     "native_backup": "AWS Backup; Azure's own vaults take no flexible server and disks together",
-    "other_stack": "the stack of scheduled backups",
-    "snapshot_identity": "the stack of scheduled backups",
-    "snapshot_schedule": "the stack of scheduled backups",
-    "snapshot_task": "the stack of scheduled backups",
 }
 ONLY_AZURE = {
     "gateway": "an application gateway is one resource of many parts",
@@ -66,8 +62,11 @@ DIFFERENT = {
     "private_subnet_ids",
     "profile_name",
     "role_name",
+    "group_id",
+    "dead_letter_queue_url",
 }
-"""Attributes of parts whose shape follows the cloud: subnets span zones on Azure, and rights belong to an identity."""
+"""Attributes of parts whose shape follows the cloud: subnets span zones on Azure, rights belong to an identity and
+firewalls to subnets, and what a job cannot start is laid into no queue."""
 
 
 def _outputs(component):
@@ -118,7 +117,7 @@ def test_a_generation_is_made_beside_the_first_one_from_disks_and_a_moment(resto
     )
     assert server.inputs["pointInTimeUTC"] == MARCH["database_time"]
     assert not {"administratorLogin", "version"} & set(server.inputs)  # Azure takes them from the source
-    assert set(server.ignored) == {"createMode", "sourceServerResourceId", "pointInTimeUTC"}
+    assert set(server.ignored) == {*ORIGIN, *ZONES}
     assert [d.name for d in restored.of("Database")] == ["bitbucket-database-database"]  # the restored one has its own
     tagged = [r.inputs["tags"]["bitbucket-dc:generation"] for r in (home, server)]
     assert tagged == ["march", "march"]
