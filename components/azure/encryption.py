@@ -52,7 +52,10 @@ class AzureEncryption(pulumi.ComponentResource):
                 "enable_purge_protection": True,
             },
             tags=estate.tagged(child),
-            opts=self._data,
+            # Azure takes it once: a vault that was protected keeps its days also when protection is lifted.
+            opts=pulumi.ResourceOptions.merge(
+                self._data, pulumi.ResourceOptions(ignore_changes=["properties.softDeleteRetentionInDays"])
+            ),
         )
 
     def _key(self) -> keyvault.Key:

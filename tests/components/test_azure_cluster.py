@@ -308,6 +308,13 @@ def test_protection_can_be_lifted_so_that_an_estate_can_be_destroyed():
     assert open_estate.of("ManagementLockByScope") == []
 
 
+def test_a_vault_is_not_asked_to_forget_sooner_when_protection_is_lifted(estate):
+    """Azure takes these days at creation only, and refuses every other number afterwards."""
+    vault = estate.one("Vault")
+    assert vault.inputs["properties"]["softDeleteRetentionInDays"] == 90
+    assert vault.ignored == ("properties.softDeleteRetentionInDays",)
+
+
 def test_manifests_are_kept_in_a_private_versioned_container(estate):
     account = estate.one("StorageAccount").inputs
     assert (account["minimumTlsVersion"], account["enableHttpsTrafficOnly"]) == ("TLS1_2", True)
