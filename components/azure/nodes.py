@@ -49,7 +49,7 @@ class AzureNodes(pulumi.ComponentResource):
         self._bitbucket, self._live = bitbucket, live
         profile = {
             "storage_profile": {
-                # Newest image at each run: a rolled node is a patched node. Pin it with imageId.
+                # A version in imageId says which image a rolled node has; without it, Azure's newest at some time.
                 "image_reference": image(spec.image_id),
                 "os_disk": system_disk(spec.volume_size, encryption),
             },
