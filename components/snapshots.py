@@ -11,13 +11,65 @@ from dataclasses import dataclass, field
 import pulumi
 
 from components.checks import InvalidInput, matching, whole_number
+from components.clouds import Form
 
-EXPRESSION = re.compile(r"cron\(\S+( \S+){5}\)|rate\([1-9]\d* (minutes?|hours?|days?)\)")
-SECRET_ARN = re.compile(r"arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:\S+")
 ZONE = re.compile(r"[A-Za-z]+(/[A-Za-z0-9_+-]+)*")
+UTC = "Etc/UTC"
+RETRIES = 3
+CPU_STEP, MEBIBYTES_EACH = 256, 2
+"""Container Apps' own: a quarter of a core, and the MiB of memory that go with each CPU unit."""
 DAYS_OF_A_CENTURY = 36500
 CHANGEABLE_AT_LEAST = 3
 """Days that AWS demands between setting a compliance lock and its becoming final."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """What values mean on one cloud."""
+
+    nightly: str
+    """The schedule when none is given."""
+    expression: Form
+    secret: Form
+    max_age: int
+    """The most hours that an alarm can look back."""
+
+
+CLOUDS: Mapping[str, Ways] = {
+    "aws": Ways(
+        nightly="cron(0 1 * * ? *)",
+        expression=Form(
+            re.compile(r"cron\(\S+( \S+){5}\)|rate\([1-9]\d* (minute|hour|day)s?\)"),
+            "cron(0 1 * * ? *) or rate(12 hours)",
+        ),
+        secret=Form(
+            re.compile(r"arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:\S+"),
+            "arn:aws:secretsmanager:eu-west-1:111122223333:secret:backup-AbCdEf",
+        ),
+        max_age=168,
+    ),
+    "azure": Ways(
+        nightly="0 1 * * *",
+        expression=Form(
+            re.compile(r"[0-9A-Za-z*,/-]+( [0-9A-Za-z*,/-]+){4}"), "0 1 * * * (minute hour day month weekday)"
+        ),
+        secret=Form(
+            re.compile(
+                r"/subscriptions/[0-9a-f-]{36}/resourceGroups/[\w.()-]+"
+                r"/providers/Microsoft\.KeyVault/vaults/[0-9A-Za-z-]+/secrets/[0-9A-Za-z-]+"
+            ),
+            "/subscriptions/.../resourceGroups/.../providers/Microsoft.KeyVault/vaults/VAULT/secrets/NAME",
+        ),
+        max_age=48,
+    ),
+}
+REGISTRY = Form(
+    re.compile(
+        r"/subscriptions/[0-9a-f-]{36}/resourceGroups/[\w.()-]+"
+        r"/providers/Microsoft\.ContainerRegistry/registries/[0-9A-Za-z]+"
+    ),
+    "/subscriptions/.../resourceGroups/.../providers/Microsoft.ContainerRegistry/registries/NAME",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +77,9 @@ class Timing:
     """When backups are made."""
 
     expression: str
-    """EventBridge Scheduler's ``cron(...)`` or ``rate(...)``; for AWS Backup only ``cron(...)``."""
+    """EventBridge Scheduler's ``cron(...)`` or ``rate(...)``, AWS Backup only ``cron(...)``; Azure five fields."""
     zone: str
-    """Time zone of the expression, as IANA names it."""
+    """Time zone of the expression, as IANA names it; on Azure always UTC."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +89,11 @@ class TaskSpec:
     image: str
     user: str
     password_secret: str
-    """ARN of the secret that holds the password and nothing else."""
+    """ARN of the secret that holds the password and nothing else; on Azure the id of a key vault's secret."""
     journal_secret: str | None
-    """ARN of the secret with the address of a PostgreSQL that keeps the journal; None for the task's own disk."""
+    """Likewise, with the address of a PostgreSQL that keeps the journal; None for the task's own disk."""
+    registry: str | None
+    """Azure: id of the container registry that the image is pulled from; None for one that asks nobody who he is."""
     url: str | None
     zero_downtime: bool
     cpu: int
@@ -65,6 +119,7 @@ class NativeSpec:
 class SnapshotSpec:
     """A whole stack: one way or the other of making backups by the clock."""
 
+    cloud: str
     cluster_stack: str
     timing: Timing
     how: TaskSpec | NativeSpec
@@ -79,45 +134,81 @@ def read(config: pulumi.Config) -> SnapshotSpec:
         InvalidInput: a value is wrong; the message names the key.
         pulumi.ConfigMissingError: there is no clusterStack.
     """
+    if (cloud := config.get("cloud") or "aws") not in CLOUDS:
+        raise InvalidInput("cloud", f"must be one of {sorted(CLOUDS)}, not {cloud!r}")
     native = config.get_bool("native") or False
+    if native and cloud != "aws":
+        raise InvalidInput("native", f"means nothing on {cloud}: only AWS Backup can stand in for the task")
     return SnapshotSpec(
+        cloud=cloud,
         cluster_stack=config.require("clusterStack"),
-        timing=_timing(config, native=native),
-        how=_native(config) if native else _task(config),
+        timing=_timing(config, cloud, native=native),
+        how=_native(config) if native else _task(config, cloud),
         protect=config.get_bool("protectData") is not False,
         tags=config.get_object("tags") or {},
     )
 
 
-def _timing(config: pulumi.Config, *, native: bool) -> Timing:
-    expression = config.get("schedule") or "cron(0 1 * * ? *)"
-    matching("schedule", EXPRESSION, "cron(0 1 * * ? *) or rate(12 hours)")(expression)
+def _timing(config: pulumi.Config, cloud: str, *, native: bool) -> Timing:
+    ways = CLOUDS[cloud]
+    expression = _formed("schedule", ways.expression, config.get("schedule") or ways.nightly)
     if native and not expression.startswith("cron("):
         raise InvalidInput("schedule", "must be cron(...) with native: AWS Backup knows no rate(...)")
-    zone = matching("timeZone", ZONE, "Europe/Berlin")(config.get("timeZone") or "Etc/UTC")
+    zone = matching("timeZone", ZONE, "Europe/Berlin")(config.get("timeZone") or UTC)
+    if cloud == "azure" and zone != UTC:
+        # Turned into UTC it would be an hour wrong for half of every year.
+        raise InvalidInput("timeZone", "must be Etc/UTC on azure: Container Apps knows no other; say schedule in UTC")
     return Timing(expression, zone)
 
 
-def _task(config: pulumi.Config) -> TaskSpec:
+def _task(config: pulumi.Config, cloud: str) -> TaskSpec:
     for key in ("image", "passwordSecret"):
         if not config.get(key):
             raise InvalidInput(key, "is required for a task that runs `bbdc backup create`; or set native to true")
-    secret = matching(
-        "passwordSecret", SECRET_ARN, "arn:aws:secretsmanager:eu-west-1:111122223333:secret:backup-AbCdEf"
-    )
-    journal = matching("journalSecret", SECRET_ARN, "arn:aws:secretsmanager:eu-west-1:111122223333:secret:bbdc-AbCdEf")
+    ways, journal = CLOUDS[cloud], config.get("journalSecret")
+    cpu, memory = _size(config, cloud)
     return TaskSpec(
         image=config.require("image"),
         user=config.get("user") or "bbdc-backup",
-        password_secret=secret(config.require("passwordSecret")),
-        journal_secret=journal(found) if (found := config.get("journalSecret")) else None,
+        password_secret=_formed("passwordSecret", ways.secret, config.require("passwordSecret")),
+        journal_secret=_formed("journalSecret", ways.secret, journal) if journal else None,
+        registry=_registry(config, cloud),
         url=config.get("url") or None,
         zero_downtime=config.get_bool("zeroDowntime") or False,
-        cpu=_number(config, "cpu", 512, 256, 16384),
-        memory=_number(config, "memory", 1024, 512, 122880),
-        retries=_number(config, "retries", 3, 0, 185),
-        max_age_hours=_number(config, "maxAgeHours", 26, 1, 168),
+        cpu=cpu,
+        memory=memory,
+        retries=_retries(config, cloud),
+        max_age_hours=_number(config, "maxAgeHours", 26, 1, ways.max_age),
     )
+
+
+def _size(config: pulumi.Config, cloud: str) -> tuple[int, int]:
+    cpu, memory = _number(config, "cpu", 512, 256, 16384), _number(config, "memory", 1024, 512, 122880)
+    if cloud == "azure" and (cpu % CPU_STEP or cpu > 4096):
+        raise InvalidInput("cpu", f"must be a multiple of {CPU_STEP} up to 4096 on azure, not {cpu}")
+    if cloud == "azure" and memory != MEBIBYTES_EACH * cpu:
+        raise InvalidInput("memory", f"must be {MEBIBYTES_EACH * cpu} with cpu {cpu} on azure: 2 GiB for each core")
+    return cpu, memory
+
+
+def _registry(config: pulumi.Config, cloud: str) -> str | None:
+    found = config.get("registry")
+    if found and cloud != "azure":
+        raise InvalidInput(
+            "registry", f"means nothing on {cloud}: the task may pull from every registry of the account"
+        )
+    return _formed("registry", REGISTRY, found) if found else None
+
+
+def _retries(config: pulumi.Config, cloud: str) -> int:
+    found = _number(config, "retries", RETRIES, 0, 185)
+    if cloud != "aws" and found != RETRIES:
+        raise InvalidInput("retries", f"means nothing on {cloud}: a job that cannot be started waits for its next time")
+    return found
+
+
+def _formed(key: str, form: Form, value: str) -> str:
+    return matching(key, form.pattern, form.example)(value)
 
 
 def _native(config: pulumi.Config) -> NativeSpec:

@@ -7,6 +7,7 @@ import pulumi_aws as aws
 
 from components.aws.other_stack import OtherStack
 from components.aws.snapshot_identity import NAMESPACE, AwsServiceRole, start_policy, task_policy
+from components.flows import POSTGRESQL
 from components.snapshots import TaskSpec
 from components.tokens import type_token
 
@@ -131,7 +132,7 @@ class AwsSnapshotTask(pulumi.ComponentResource):
             tags=self._stack.tagged(child),
             opts=self._inside,
         )
-        for port in EGRESS:
+        for port in EGRESS if self._spec.journal_secret is None else (*EGRESS, POSTGRESQL):
             aws.vpc.SecurityGroupEgressRule(
                 f"{child}-{port}",
                 security_group_id=group.id,

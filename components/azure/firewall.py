@@ -9,9 +9,9 @@ import pulumi
 from pulumi_azure_native import network as azure
 
 from components.addresses import split
-from components.azure.network import blocks
+from components.azure.network import BACKUPS, blocks
 from components.azure.place import Place
-from components.flows import FLOWS, SSH, Flow
+from components.flows import FLOWS, POSTGRESQL, SSH, Flow
 from components.naming import Estate
 from components.spec import NetworkSpec
 from components.tokens import type_token
@@ -19,6 +19,8 @@ from components.tokens import type_token
 LAST = 4096
 PROBES = "AzureLoadBalancer"
 """Service tag: where health probes come from."""
+APP_PORTS = "30000-32767"
+"""Through these Azure probes the machines of an environment of Container Apps."""
 MANAGEMENT_PORTS = "65200-65535"
 """Through these Azure manages the machines of an application gateway; without them it does not start."""
 SUBNETS = {"balancer": "gateway", "nodes": "nodes", "database": "database", "file-server": "file-server"}
@@ -44,7 +46,9 @@ class AzureFirewall(pulumi.ComponentResource):
         super().__init__(type_token("AzureFirewall"), name, {}, opts)
         self._name, self._estate, self._where = name, estate, where
         rules = Rules(spec, front_ports)
-        self.groups = {subnet: self._group(subnet, rules.of(subnet)) for subnet in (*SUBNETS.values(), "front")}
+        self.groups = {
+            subnet: self._group(subnet, rules.of(subnet)) for subnet in (*SUBNETS.values(), "front", BACKUPS)
+        }
         self.register_outputs({"groups": self.groups})
 
     def _group(self, subnet: str, rules: Sequence[Mapping[str, Any]]) -> pulumi.Output[str]:
@@ -99,8 +103,13 @@ class Rules:
             # The standby follows the primary inside the subnet.
             own = str(self._blocks[subnet])
             yield _allow("standby", own, own, "*", "*")
+        if subnet == BACKUPS:
+            yield self._environment()
+            yield _allow("probes", PROBES, "*", APP_PORTS)
 
     def _outward(self, subnet: str) -> Iterator[dict[str, Any]]:
+        if subnet == BACKUPS:
+            yield from self._of_backups()
         if subnet not in {"nodes", "file-server"}:
             return
         for flow in FLOWS:
@@ -110,6 +119,19 @@ class Rules:
         # from the file server.
         for port in self._spec.egress_ports if subnet == "nodes" else (80, 443):
             yield _allow(f"world-{port}", "*", "Internet", str(port))
+
+    def _environment(self) -> dict[str, Any]:
+        """An environment of Container Apps is a cluster of machines of Azure's own, which talk to each other."""
+        own = str(self._blocks[BACKUPS])
+        return _allow("environment", own, own, "*", "*")
+
+    def _of_backups(self) -> Iterator[dict[str, Any]]:
+        """A backup calls Bitbucket, wherever its balancer stands, and Azure; its journal may lie in the network."""
+        yield self._environment()
+        for port in (80, 443):
+            yield _allow(f"world-{port}", "*", "Internet", str(port))
+            yield _allow(f"bitbucket-{port}", "*", str(self._blocks["gateway"]), str(port))
+        yield _allow("journal", "*", "VirtualNetwork", str(POSTGRESQL))
 
     def _between(self, flow: Flow) -> dict[str, Any]:
         source, target = (str(self._blocks[SUBNETS[group]]) for group in (flow.source, flow.target))

@@ -17,7 +17,15 @@ ZONES = ("1", "2", "3")
 """Every region with zones calls them so."""
 IDLE_MINUTES = 30
 """The longest that a public address offers; by default it is four minutes."""
+BACKUPS = "backups"
+"""Subnet of scheduled backups, whose stack is another one. It is here because a network is written whole: a subnet that
+its program does not name is one that it takes away."""
 POSTGRESQL_SERVERS = "Microsoft.DBforPostgreSQL/flexibleServers"
+DELEGATED = {
+    "database": ("postgresql", POSTGRESQL_SERVERS),
+    BACKUPS: ("container-apps", "Microsoft.App/environments"),
+}
+"""Subnets that belong to one service alone."""
 
 
 class AzureNetwork(pulumi.ComponentResource):
@@ -26,7 +34,7 @@ class AzureNetwork(pulumi.ComponentResource):
     vpc_id: pulumi.Output[str]
     """Id of the virtual network."""
     subnet_ids: dict[str, pulumi.Output[str]]
-    """Ids of the subnets: ``gateway``, ``front``, ``nodes``, ``file-server``, ``database``."""
+    """Ids of the subnets: ``gateway``, ``front``, ``nodes``, ``file-server``, ``database``, ``backups``."""
     zones: tuple[str, ...]
     """Names of the zones."""
     subnets: Subnets
@@ -71,11 +79,12 @@ class AzureNetwork(pulumi.ComponentResource):
             "address_prefix": str(block),
             "network_security_group": {"id": groups[kind]},
         }
-        if kind in {"nodes", "file-server"}:
+        if kind in {"nodes", "file-server", BACKUPS}:
             # A machine reaches the outside through the gateway that is declared, or not at all.
             subnet |= {"nat_gateway": {"id": way_out}, "default_outbound_access": False}
-        if kind == "database":
-            subnet["delegations"] = [{"name": "postgresql", "service_name": POSTGRESQL_SERVERS}]
+        if kind in DELEGATED:
+            name, service = DELEGATED[kind]
+            subnet["delegations"] = [{"name": name, "service_name": service}]
         return subnet
 
     def _way_out(self) -> pulumi.Output[str]:
@@ -104,6 +113,7 @@ def blocks(subnets: Subnets) -> dict[str, IPv4Network]:
         "database": subnets.private[2],
         "gateway": subnets.public[0],
         "front": subnets.public[1],
+        BACKUPS: subnets.public[2],
     }
 
 

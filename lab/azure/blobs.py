@@ -109,7 +109,7 @@ class Blobs:
         if account is None:
             raise ArmError(404, "ResourceNotFound", "The specified resource does not exist.")
         container, _, blob = rest.partition("/")
-        self._authorize(account, request)
+        self._authorize(account, container, request)
         if not container:
             return blob_answers.containers(f"{request.base}/{name}/", account, request)
         if not blob:
@@ -119,13 +119,16 @@ class Blobs:
             raise _no_container()
         return self._blob(account, found, blob, request)
 
-    def _authorize(self, account: Account, request: Request) -> None:
+    def _authorize(self, account: Account, container: str, request: Request) -> None:
         if request.headers.get("authorization", "").startswith("SharedKey "):
             shared_keys.check(account.resource.name, account.keys, request)
             return
         principal = self.world.identities.bearer(request.headers, {AUDIENCE, f"{self.url}/{account.resource.name}"})
         action = f"{DATA}/{ {'GET': 'read', 'HEAD': 'read', 'DELETE': 'delete'}.get(request.method, 'write') }"
-        if not principal.may(action, account.resource.id):
+        scope = (
+            f"{account.resource.id}/blobServices/default/containers/{container}" if container else account.resource.id
+        )
+        if not principal.may(action, scope):
             message = "This request is not authorized to perform this operation using this permission."
             raise ArmError(403, "AuthorizationPermissionMismatch", message)
 

@@ -65,7 +65,7 @@ class JobExecutions:
     Attributes:
         world: whose jobs these are.
         directory: where each execution gets a directory of its own, with its log in it.
-        surroundings: variables by which a process finds this Azure.
+        surroundings: further variables of every process, such as where it finds this Azure.
         url: where processes get tokens of their job's identities.
         fired: what the clock started: (name of the job, when it was due).
     """
@@ -203,8 +203,6 @@ class JobExecutions:
             "IDENTITY_ENDPOINT": f"{self.url}/msi/token",
             "IDENTITY_HEADER": header,
             "AZURE_AUTHORITY_HOST": self.world.url,
-            "BBDC_AZURE_ENDPOINT": self.world.url,
-            "BBDC_BACKUP__METRICS_ENDPOINT": self.world.custom_metrics.url,
             "REQUESTS_CA_BUNDLE": str(self.world.certificates.authority),
             **self.surroundings,
         }

@@ -57,6 +57,7 @@ class AzureCloud:
             faults=ground.faults,
             storage=ground.storage,
             tick=TICK,
+            jobs=ground.directory / "tasks",
         )
         self.routes = Routes(self.world, ground.record.http, ground.record.ssh, ground.options.tempo)
 
@@ -80,6 +81,7 @@ class AzureCloud:
         self._stack.enter_context(self.world)
         authorities = Path(certifi.where()).read_text() + self.world.certificates.authority.read_text()
         self._trust.write_text(authorities)
+        self.world.executions.surroundings = {**self._own(), **self._trusted()}
         self.archive_url = archives.publish(self.world)
 
     def close(self) -> None:
@@ -90,19 +92,27 @@ class AzureCloud:
     def _trust(self) -> Path:
         return self._ground.directory / TRUST
 
+    def _own(self) -> dict[str, str]:
+        """Return what ``bbdc`` must know of this Azure, because it is not the public one."""
+        return {
+            "BBDC_AZURE_ENDPOINT": self.url,
+            "BBDC_BACKUP__METRICS_ENDPOINT": self.world.custom_metrics.url,
+            "BBDC_BACKUP__DATABASE_LOG_LAG": "2",  # the lab's log is at hand at once; Azure tells five minutes
+        }
+
+    def _trusted(self) -> dict[str, str]:
+        return dict.fromkeys(("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUNDLE"), str(self._trust))
+
     def environment(self) -> Mapping[str, str]:
         """Return what azure-identity, the SDKs, curl and ``bbdc`` read."""
         return self.world.environment() | {
             "ARM_SUBSCRIPTION_ID": self.world.subscription,
             "ARM_LOCATION_NAME": self.world.location,
             "BBDC_CLOUD": self.name,
-            "BBDC_BACKUP__DATABASE_LOG_LAG": "2",  # the lab's log is at hand at once; Azure tells five minutes
             "BBDC_SUBSCRIPTION": self.world.subscription,
             "BBDC_RESOURCE_GROUP": self._ground.options.cluster,
-            "BBDC_AZURE_ENDPOINT": self.url,
-            "REQUESTS_CA_BUNDLE": str(self._trust),
-            "SSL_CERT_FILE": str(self._trust),
-            "CURL_CA_BUNDLE": str(self._trust),
+            **self._own(),
+            **self._trusted(),
         }
 
     def provider(self) -> int:
@@ -123,8 +133,8 @@ class AzureCloud:
         return server.port
 
     def pids(self) -> Sequence[int]:
-        """Return the processes of Run Command."""
-        return self.world.commands.pids()
+        """Return the processes of Run Command and of jobs."""
+        return [*self.world.commands.pids(), *self.world.executions.pids()]
 
     def report(self, line: Mapping[str, Any]) -> None:
         """Take in the health of a backend."""

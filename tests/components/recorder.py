@@ -186,6 +186,7 @@ class _Cloud(mocks.Mocks):
 
 
 PHYSICAL = {
+    "azure-native:app:Job": ("Microsoft.App/jobs", "jobName"),
     "azure-native:compute:VirtualMachineScaleSet": ("Microsoft.Compute/virtualMachineScaleSets", "vmScaleSetName"),
     "azure-native:compute:VirtualMachine": ("Microsoft.Compute/virtualMachines", "vmName"),
     "azure-native:compute:Disk": ("Microsoft.Compute/disks", "diskName"),

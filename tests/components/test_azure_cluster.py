@@ -351,6 +351,18 @@ def test_disks_are_encrypted_with_the_estates_own_key(estate):
     assert used["rotationToLatestKeyVersionEnabled"] is True
 
 
+@pytest.mark.parametrize(
+    ("size", "fast"),
+    [("Standard_D4s_v5", True), ("Standard_E8ds_v6", True), ("Standard_B2s_v2", True), ("Standard_B2ms", False)],
+)
+def test_machines_talk_to_the_network_directly_where_their_size_can(size, fast):
+    estate = build(instance_type=size, file_server_instance_type=size)
+    profile = estate.one("VirtualMachineScaleSet").inputs["virtualMachineProfile"]["networkProfile"]
+    (card,) = profile["networkInterfaceConfigurations"]
+    assert card["enableAcceleratedNetworking"] is fast
+    assert estate.one("NetworkInterface").inputs["enableAcceleratedNetworking"] is fast
+
+
 def test_what_becomes_of_a_systems_disk_is_said_of_single_machines_only(estate):
     """Azure takes the word in flexible orchestration only; in uniform the disk goes with its node."""
     profile = estate.one("VirtualMachineScaleSet").inputs["virtualMachineProfile"]["storageProfile"]

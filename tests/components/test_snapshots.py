@@ -97,6 +97,8 @@ def _shown(entry):
         ("schedule", {**TASK, "schedule": "cron(0 1 * * *)"}),
         ("schedule", {**NATIVE, "schedule": "rate(1 day)"}),
         ("timeZone", {**TASK, "timeZone": "Europe/Berlin Summer"}),
+        ("cloud", {**TASK, "cloud": "gcp"}),
+        ("registry", {**TASK, "registry": "somewhere"}),
         ("maxAgeHours", {**TASK, "maxAgeHours": 169}),
         ("retries", {**TASK, "retries": 186}),
         ("vaultLockMaxDays", {**NATIVE, "vaultLockMinDays": 500}),
@@ -158,7 +160,8 @@ def test_the_task_is_a_fargate_task_in_the_private_subnets(scheduled):
         "securityGroups": ["backups-firewall-id"],
         "subnets": ["subnet-1", "subnet-2", "subnet-3"],
     }
-    assert {r.inputs["fromPort"] for r in scheduled.of("SecurityGroupEgressRule")} == {80, 443}
+    ports = {r.inputs["fromPort"] for r in scheduled.of("SecurityGroupEgressRule")}
+    assert ports == {80, 443, 5432}  # it has a journal
     assert scheduled.of("SecurityGroupIngressRule") == []
 
 
