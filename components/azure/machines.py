@@ -1,5 +1,6 @@
 """What nodes and the file server have in common: their image, their disks, who may log in."""
 
+import re
 from typing import Any
 
 import pulumi
@@ -40,6 +41,14 @@ def system_disk(size: pulumi.Input[int], encryption: AzureEncryption) -> dict[st
             "disk_encryption_set": {"id": encryption.key_arn},
         },
     }
+
+
+def fast_network(size: pulumi.Input[str]) -> pulumi.Output[bool]:
+    """Tell whether machines of a size talk to the network's hardware directly, which Azure does only when it is told.
+
+    All of the sizes that a cluster runs on can; of the small ones the first generation of B cannot, and is refused.
+    """
+    return pulumi.Output.from_input(size).apply(lambda known: not re.fullmatch(r"Standard_B\d+[a-z]*", known))
 
 
 def administrator(spec: MachineSpec, secrets: AzureSecrets) -> dict[str, Any]:

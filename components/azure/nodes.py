@@ -8,7 +8,7 @@ from pulumi_azure_native import compute
 
 from components.azure.encryption import AzureEncryption
 from components.azure.live import Facts
-from components.azure.machines import administrator, image, system_disk
+from components.azure.machines import administrator, fast_network, image, system_disk
 from components.azure.network import AzureNetwork
 from components.azure.place import Place
 from components.azure.secrets import AzureSecrets
@@ -69,7 +69,12 @@ class AzureNodes(pulumi.ComponentResource):
     def _card(self, network: AzureNetwork) -> dict[str, Any]:
         """No pool here: a member of a scale set's own pools could not be drained alone."""
         address = {"name": "node", "primary": True, "subnet": {"id": network.subnet_ids["nodes"]}}
-        return {"name": "node", "primary": True, "ip_configurations": [address]}
+        return {
+            "name": "node",
+            "primary": True,
+            "enable_accelerated_networking": fast_network(self._spec.instance_type),
+            "ip_configurations": [address],
+        }
 
     def _scale_set(
         self,

@@ -10,7 +10,7 @@ from pulumi_azure_native import authorization, compute
 from pulumi_azure_native import network as azure
 
 from components.azure.encryption import AzureEncryption
-from components.azure.machines import administrator, image, system_disk
+from components.azure.machines import administrator, fast_network, image, system_disk
 from components.azure.network import AzureNetwork
 from components.azure.place import Place
 from components.azure.secrets import AzureSecrets
@@ -108,6 +108,7 @@ class AzureSharedHome(pulumi.ComponentResource):
             network_interface_name=f"{self._estate.cluster}-{FILE_SERVER_ROLE}",
             resource_group_name=self._where.group,
             location=self._where.location,
+            enable_accelerated_networking=fast_network(self._spec.home.instance_type),
             ip_configurations=[
                 {
                     "name": "home",
