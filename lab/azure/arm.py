@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
-from lab.azure import errors, gates, groups, paths, polling, principals, providers
+from lab.azure import errors, fixed, gates, groups, paths, polling, principals, providers
 from lab.azure.errors import ArmError
 from lab.azure.identities import Principal
 from lab.azure.kinds import Act, Change, Kind
@@ -74,6 +74,7 @@ class Arm:
         if old is not None:
             kind.check_idle(old)
         change = Change(target, old, request.json(), request, patch)
+        fixed.check(old, request.json())
         document = kind.accept(change)
         gates.check_place(self.world, kind, change, document)
         return self._begin_change(kind, change, document)

@@ -110,27 +110,45 @@ DEFAULTS: Mapping[str, frozenset[str]] = {
 STAYING = frozenset({*DEFAULTS, "azure-native:keyvault:Secret", "azure-native:keyvault:Key"})
 """Types that the resource manager cannot delete; what they are goes with their owner."""
 
+_ENVIRONMENT = (
+    "internal",
+    "infrastructureSubnetId",
+    "dockerBridgeCidr",
+    "platformReservedCidr",
+    "platformReservedDnsIP",
+)
 REPLACING: Mapping[str, tuple[str, ...]] = {
     f"azure-native:{name}": properties
     for name, properties in {
-        "authorization:RoleAssignment": ("principalId", "principalType", "roleDefinitionId", "condition"),
-        "compute:Disk": ("creationData", "zones"),
-        "compute:RestorePoint": ("excludeDisks", "consistencyMode"),
-        "compute:RestorePointCollection": ("source",),
-        "compute:Snapshot": ("creationData", "incremental"),
-        "compute:VirtualMachine": ("zones", "osProfile.computerName", "osProfile.adminUsername"),
-        "compute:VirtualMachineScaleSet": ("orchestrationMode", "singlePlacementGroup"),
+        "app:Job": ("environmentId",),
+        "app:ManagedEnvironment": (
+            "customDomainConfiguration.dnsSuffix",
+            "infrastructureResourceGroup",
+            "zoneRedundant",
+            *(f"vnetConfiguration.{name}" for name in _ENVIRONMENT),
+        ),
+        "authorization:RoleAssignment": ("principalId",),
         "dbforpostgresql:Server": (
-            "administratorLogin", "createMode", "network.delegatedSubnetResourceId", "pointInTimeUTC",
+            "administratorLogin",
+            "availabilityZone",
+            "backup.geoRedundantBackup",
+            "pointInTimeUTC",
             "sourceServerResourceId",
         ),
-        "keyvault:Vault": ("properties.tenantId",),
-        "network:NatGateway": ("zones",),
-        "network:PublicIPAddress": ("zones",),
-        "storage:StorageAccount": ("isHnsEnabled",),
+        "network:PrivateEndpoint": ("subnet",),
+        "network:PublicIPAddress": ("publicIPAddressVersion", "publicIPPrefix", "sku"),
+        "storage:StorageAccount": (
+            "isHnsEnabled",
+            *(f"encryption.services.{service}.keyType" for service in ("blob", "file", "queue", "table")),
+        ),
     }.items()
-}  # fmt: skip
-"""Properties that Azure takes at creation only, beside what stands in the path and the location."""
+}
+"""Properties whose change replaces a resource, beside what stands in the path and the location.
+
+What the genuine provider has: those that its generator lists by hand (`forceNewMap`), and those that Azure's
+specifications let be given at creation only (`x-ms-mutability` without `update`), which Azure's SDKs show as the
+visibility of a field. Everything else is sent as an update, and what Azure does not let change, Azure refuses.
+"""
 
 CHILDREN: Mapping[str, tuple[str, ...]] = {
     f"azure-native:{name}": properties

@@ -5,6 +5,7 @@ from typing import Any
 
 import grpc
 import pytest
+from pulumi.runtime.proto.provider_pb2 import PropertyDiff
 
 from lab.azure.identities import Principal
 from lab.pulumi.aws.values import UNKNOWN
@@ -62,12 +63,38 @@ def test_replacements(estate: Estate) -> None:
     renamed = estate.engine.diff(NET, live, wanted | {"virtualNetworkName": "other"})
     assert (list(renamed.replaces), renamed.deleteBeforeReplace) == (["virtualNetworkName"], False)
     disk = estate.have("compute:Disk")
-    copied = estate.wanted("compute:Disk") | {"creationData": {"createOption": "Copy", "sourceResourceId": disk.id}}
-    assert list(estate.engine.diff(kind("compute:Disk"), disk, copied).replaces) == ["creationData"]
     bigger = estate.engine.diff(kind("compute:Disk"), disk, estate.wanted("compute:Disk") | {"diskSizeGB": 16})
     assert (list(bigger.diffs), list(bigger.replaces)) == (["diskSizeGB"], [])
     unknown = estate.engine.diff(NET, live, wanted | {"virtualNetworkName": UNKNOWN})
     assert list(unknown.replaces) == ["virtualNetworkName"]
+
+
+def test_what_azure_takes_at_creation_only_replaces(estate: Estate) -> None:
+    token = kind("dbforpostgresql:Server")
+    server, wanted = estate.have("dbforpostgresql:Server"), estate.wanted("dbforpostgresql:Server")
+    moved = estate.engine.diff(token, server, wanted | {"availabilityZone": "3"})
+    assert (list(moved.replaces), moved.deleteBeforeReplace) == (["availabilityZone"], True)
+    geo = estate.engine.diff(token, server, wanted | {"backup": {"geoRedundantBackup": "Enabled"}})
+    assert list(geo.replaces) == ["backup"]
+    assert geo.detailedDiff["backup.geoRedundantBackup"].kind == PropertyDiff.ADD_REPLACE
+    longer = estate.engine.diff(token, server, wanted | {"backup": {"backupRetentionDays": 30}})
+    assert (list(longer.diffs), list(longer.replaces)) == (["backup"], [])
+
+
+def test_what_azure_does_not_let_change_is_sent_and_refused(estate: Estate) -> None:
+    """As with the genuine provider: the engine is not told to replace, and Azure says no."""
+    token = kind("compute:Disk")
+    disk, wanted = estate.have("compute:Disk"), estate.wanted("compute:Disk")
+    copied = wanted | {"creationData": {"createOption": "Copy", "sourceResourceId": disk.id}}
+    assert not estate.engine.diff(token, disk, copied).replaces
+    with pytest.raises(grpc.RpcError, match="PropertyChangeNotAllowed: Changing property 'creationData'"):
+        estate.engine.update(token, disk, copied)
+    address = kind("network:PublicIPAddress")
+    zoned = {"resourceGroupName": estate.group, "publicIpAddressName": "zoned", "zones": ["1"]}
+    live = estate.engine.create(address, zoned)
+    with pytest.raises(grpc.RpcError, match=r"ResourceAvailabilityZonesCannotBeModified.* What to do: "):
+        estate.engine.update(address, live, zoned | {"zones": ["1", "2"]})
+    estate.engine.delete(address, live)
 
 
 def test_preview_changes_nothing(estate: Estate) -> None:
