@@ -30,6 +30,7 @@ AZURE_ONLY = {
     "ids": "resource ids, which are paths on Azure",
     "place": "the parts of an estate that are found by tag for backups",
     "points": "moments of a database, which has no snapshots to carry tags",
+    "rights": "Azure tells by scope what an identity may do; AWS has a simulation, which knows less than it decides",
     "safe": "puts the ports of backups together",
     "ticks": "when Azure's clock begins a second: a database's moment is a whole one",
 }

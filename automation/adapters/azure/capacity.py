@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
+from automation.adapters.azure import rights
 from automation.adapters.azure.session import Caller
 from automation.ports.cloud import Problem
 from automation.ports.errors import Forbidden, NotFound, Unavailable, Unexpected
 
 _CORES = re.compile(r"^[A-Za-z]+_[A-Za-z]+(\d+)")
 """The number in a size's name is its vCPUs: Standard_D4s_v5 has four."""
+_SIZE = re.compile(r"^[A-Za-z]+_([A-Za-z]+)\d+(?:-\d+)?([a-z]*)(?:_(v\d+))?$")
 _TOTAL = "cores"
 """Azure's name of the quota 'Total Regional vCPUs'."""
 
@@ -24,23 +26,31 @@ class Capacity:
     def __init__(self, caller: Caller) -> None:
         self._caller = caller
 
-    def problems(self, group: Json, *, surge: int) -> tuple[Problem, ...]:
+    def problems(
+        self, group: Json, *, surge: int, needs: Mapping[str, Collection[str]] | None = None
+    ) -> tuple[Problem, ...]:
         """Run every check.
 
         Args:
             group: the scale set, as Azure Resource Manager has it.
             surge: machines that the roll adds; renewing one in its place takes no more than it has.
+            needs: scope -> actions that the roll will need there.
         """
         checks: tuple[Callable[[], Problem | None], ...] = (
             lambda: _repairs(group),
             lambda: _system_upgrades(group),
             lambda: _ephemeral(group),
+            lambda: self._rights(dict.fromkeys(_subnets(group), rights.SUBNET) | dict(needs or {})),
             lambda: self._upgrade(group),
             lambda: self._quota(group, surge),
             lambda: self._addresses(group, surge),
         )
         found = (check() for check in checks)
         return tuple(problem for problem in found if problem is not None)
+
+    def _rights(self, needs: Mapping[str, Collection[str]]) -> Problem | None:
+        missing = rights.lacking(self._caller, needs)
+        return Problem("missing_right", f"not allowed to this identity: {'; '.join(missing)}") if missing else None
 
     def _upgrade(self, group: Json) -> Problem | None:
         """Somebody else's rolling upgrade of the set."""
@@ -59,11 +69,16 @@ class Capacity:
         cores = _cores(str((group.get("sku") or {}).get("name", "")))
         if not surge or cores is None:
             return None
-        usage = next((one for one in self._usages(group) if (one.get("name") or {}).get("value") == _TOTAL), None)
-        if usage is None or int(usage["currentValue"]) + surge * cores <= int(usage["limit"]):
+        names = {_TOTAL, _family(str(group["sku"]["name"]))}
+        mine = [one for one in self._usages(group) if str((one.get("name") or {}).get("value")).lower() in names]
+        full = [one for one in mine if int(one["currentValue"]) + surge * cores > int(one["limit"])]
+        if not full:
             return None
-        message = f"{usage['currentValue']} of {usage['limit']} vCPUs of the region are in use"
-        return Problem("vcpu_quota", f"{message}, and the roll needs {surge * cores} more: ask Azure for more")
+        said = "; ".join(
+            f"{one['currentValue']} of {one['limit']} {one['name'].get('localizedValue') or one['name']['value']} in use"
+            for one in full
+        )
+        return Problem("vcpu_quota", f"{said}, and the roll needs {surge * cores} vCPUs more: ask Azure for more")
 
     def _usages(self, group: Json) -> list[Json]:
         """Return the quotas; none where they cannot be told, which is no reason to refuse a roll."""
@@ -124,6 +139,20 @@ def _subnets(group: Json) -> set[str]:
     lines = [line for card in cards for line in (card.get("properties") or {}).get("ipConfigurations") or []]
     found = (((line.get("properties") or {}).get("subnet") or {}).get("id") for line in lines)
     return {str(one) for one in found if one}
+
+
+def _family(size: str) -> str:
+    """Return the name, in small letters, of the family's quota that a size counts in; empty where none is known.
+
+    ``Standard_D4ads_v5`` counts in ``standardDADSv5Family``: its letters without the number, those for AMD (a), a local
+    disk (d) and premium storage (s) after them, and the version.
+    """
+    found = _SIZE.match(size)
+    if found is None:
+        return ""
+    letters, more, version = found.groups()
+    inside = "".join(sorted((one for one in more if one in "ads"), key="ads".index))
+    return f"standard{letters}{inside}{version or ''}family".lower()
 
 
 def _cores(size: str) -> int | None:

@@ -13,10 +13,11 @@ Source: Azure's support matrix for restore points of virtual machines.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
-from automation.adapters.azure import disk_shapes, place, tags
+from automation.adapters.azure import disk_shapes, place, rights, tags
 from automation.adapters.azure.disk_copies import DiskCopies
 from automation.adapters.azure.disk_snapshots import DiskSnapshots
 from automation.adapters.azure.ids import fitting, name_of, part, plain
@@ -44,6 +45,7 @@ class AzureDisks:
         self._single = DiskSnapshots(caller, cluster)
         self._copies = DiskCopies(caller, cluster, self._single)
         self._home = ""
+        self._may = False
 
     @property
     def calls(self) -> int:
@@ -72,7 +74,21 @@ class AzureDisks:
                 hint=f"machines with data carry {tags.CLUSTER} and {tags.ROLE}=file-server or mesh",
             )
         self._machines = {plain(one["id"]): one for one in mine}
-        return tuple(sorted(found, key=lambda source: (source.group, source.id)))
+        return self._allowed(tuple(sorted(found, key=lambda source: (source.group, source.id))))
+
+    def _allowed(self, sources: tuple[Source, ...]) -> tuple[Source, ...]:
+        """Let the first source say which rights are missing for snapshots; asked until none is, and not again."""
+        if self._may:
+            return sources
+        machines = [tuple(mine) for _, mine in groupby(sources, key=lambda source: source.group)]
+        together = [disk_shapes.fit_together(mine) for mine in machines]
+        alone = [one.id for mine, fit in zip(machines, together, strict=True) if not fit for one in mine]
+        needs = rights.of_set(place.group_path(self._caller), alone, together=any(together))
+        missing = rights.lacking(self._caller, needs)
+        self._may = not missing
+        if self._may or sources[0].problem:
+            return sources
+        return (replace(sources[0], problem=f"not allowed to this identity: {'; '.join(missing)}"), *sources[1:])
 
     def begin(self, of: BackupSet, sources: Sequence[Source]) -> tuple[Snapshot, ...]:
         """Begin one restore point for each machine that the sources are attached to."""

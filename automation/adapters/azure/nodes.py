@@ -14,7 +14,7 @@ from typing import Any
 
 from azure.core import MatchConditions
 
-from automation.adapters.azure import tags
+from automation.adapters.azure import rights, tags
 from automation.adapters.azure.autoscale import PROCESS, Autoscale
 from automation.adapters.azure.capacity import Capacity
 from automation.adapters.azure.discovery import Estate
@@ -106,22 +106,14 @@ class AzureGroup:
         self._autoscale.limit(self._autoscale.setting(str(group["id"])), minimum, maximum, _capacity(group))
 
     def suspend(self, processes: Collection[str]) -> None:
-        """Switch autoscale off."""
+        """Switch autoscale off; what the last roll has put down on machines that are gone by now is dropped."""
         self._switch(processes, on=False)
+        self._forget()
 
     def resume(self, processes: Collection[str]) -> None:
-        """Switch autoscale on again; what was put down on machines that are gone by now is dropped.
-
-        It is the last act of whoever replaced machines. A note that stayed would be a change that the next update of
-        the program shows, for nothing.
-        """
+        """Switch autoscale on again; what was put down on machines that are gone by now is dropped."""
         self._switch(processes, on=True)
-        group = self._estate.group()
-        known = replacing_of(group)
-        if known and not known.keys() & {one.id for one in machines_of(self._caller, group)}:
-            # A PATCH merges into what is there, but replaces the tags as a whole.
-            kept = {name: value for name, value in tags.read(group).items() if name != tags.REPLACING}
-            self._update(group, {"tags": kept})
+        self._forget()
 
     def disturbing(self) -> frozenset[str]:
         """Autoscale, where the scale set has a setting of it."""
@@ -155,7 +147,9 @@ class AzureGroup:
 
     def problems(self, *, surge: int) -> tuple[Problem, ...]:
         """What stands in the way of a roll; see ``capacity``."""
-        return self._capacity.problems(self._estate.group(), surge=surge)
+        group, balancer = self._estate.group(), self._estate.load_balancer() or {}
+        needs = rights.of_roll(group, str(self._estate.gateway()["id"]), str(balancer.get("id", "")))
+        return self._capacity.problems(group, surge=surge, needs=needs)
 
     # --- looking before acting -----------------------------------------------------------------------------------
 
@@ -217,6 +211,18 @@ class AzureGroup:
         lines = [f"{name}={version}" for name, version in known.items() if name in alive]
         lines.append(f"{machine.id}={machine.instance.version or ''}")
         self._update(group, {"tags": tags.read(group) | {tags.REPLACING: " ".join(lines)[: tags.LONGEST]}})
+
+    def _forget(self) -> None:
+        """Drop the note on machines that are being replaced, once none of them is left.
+
+        It would be a change that the next update of the program shows, for nothing.
+        """
+        group = self._estate.group()
+        known = replacing_of(group)
+        if known and not known.keys() & {one.id for one in machines_of(self._caller, group)}:
+            # A PATCH merges into what is there, but replaces the tags as a whole.
+            kept = {name: value for name, value in tags.read(group).items() if name != tags.REPLACING}
+            self._update(group, {"tags": kept})
 
     # --- the set -------------------------------------------------------------------------------------------------
 
