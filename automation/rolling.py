@@ -10,12 +10,11 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from automation import bootstrap
 from automation.adapters.runs.holder import refuse_if_held
 from automation.adapters.runs.reader import RunReader, RunState
-from automation.adapters.runs.runs import Runs
 from automation.adapters.runs.store import Store
 from automation.adapters.whoami import operator
 from automation.config import Settings
@@ -26,6 +25,9 @@ from automation.engine.preflight import preflight
 from automation.engine.upgrade import advance, begin, make_plan
 from automation.ports.errors import BbdcError, NotFound, Unexpected
 from automation.ports.world import World
+
+if TYPE_CHECKING:
+    from automation.adapters.runs.runs import Runs
 
 
 class Paused(BbdcError):
@@ -205,6 +207,8 @@ class Rolling:
 
     def _held_runs(self) -> Runs:
         if self._runs is None:
+            from automation.adapters.runs.runs import Runs  # noqa: PLC0415 (who only looks need not wait for DBOS)
+
             estate = self._estate
             runs = Runs(estate.store, estate.cluster, self._pass, clock=estate.world.clock, begin=begin)
             self._runs = self._held.enter_context(runs)

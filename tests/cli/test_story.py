@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 import pytest
 
 from automation.adapters.runs.reader import Run, RunId, RunState
-from automation.adapters.runs.workflow import Standing
+from automation.adapters.runs.told import Standing
 from automation.cli.drawing import LEFT, RIGHT, WIDTH, draw
 from automation.cli.exit_codes import Usage
 from automation.cli.page import render

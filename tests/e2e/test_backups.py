@@ -77,7 +77,7 @@ def test_a_signal_under_the_lock_unlocks_first_and_calls_the_set_invalid(lab, ac
 def test_under_fire_a_set_holds_exactly_what_was_acknowledged_and_a_restore_brings_it_back(lab):
     where = ("--dir", str(lab.directory))
     run = json.loads(
-        lab.bbdc("lab", "traffic", "start", *where, "--rate", "5", "--clones", "0.5", "--pushes", "12", "--json").stdout
+        lab.bbdc("lab", "traffic", "start", *where, "--rate", "5", "--clones", "0.5", "--pushes", "6", "--json").stdout
     )["run"]
     lab.bbdc("backup", "create", "--name", "good")
     lab.bbdc("backup", "create", "--zero-downtime", "--name", "open")

@@ -49,7 +49,7 @@ def kill_all(pid):
 
 def test_every_killed_up_is_continued_by_the_next_and_no_request_fails(lab):
     where = ("--dir", str(lab.directory))
-    lab.bbdc("lab", "traffic", "start", *where, "--rate", "40", "--clones", "1", "--pushes", "1")
+    lab.bbdc("lab", "traffic", "start", *where, "--rate", "20", "--clones", "1", "--pushes", "1")
     lab.run("pulumi", "config", "set", "version", "7.9.4")
     before = lab.events()
     assert [up_until_killed(lab, act) for act in KILLED_AFTER] == [None] * len(KILLED_AFTER), "it was over too early"

@@ -17,12 +17,13 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
-from typing import IO, Protocol, Self
-
-import psycopg
+from typing import IO, TYPE_CHECKING, Protocol, Self
 
 from automation.adapters.runs.store import Store
 from automation.ports.errors import Conflict, Unreachable
+
+if TYPE_CHECKING:
+    import psycopg
 
 LOOKS = 5
 ROLL, BACKUP, RESTORE, DRILL = "roll", "backup", "restore", "drill"
@@ -180,6 +181,8 @@ class _SessionHold:
         raise _refusal(cluster, who)
 
     def is_held(self) -> bool:
+        import psycopg  # noqa: PLC0415 (as below)
+
         try:
             self._connection.execute("select 1")
         except psycopg.Error:
@@ -191,6 +194,8 @@ class _SessionHold:
 
 
 def _connect(url: str, application: str) -> psycopg.Connection:
+    import psycopg  # noqa: PLC0415 (whoever keeps runs in a file need not wait for it)
+
     plain = url.replace("postgresql+psycopg://", "postgresql://", 1)
     try:
         return psycopg.connect(

@@ -6,17 +6,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import NewType, Self
+from typing import TYPE_CHECKING, NewType, Self
 
 import sqlalchemy
-from dbos import DBOSClient, WorkflowStatus
-from dbos import error as dbos_error
 
 from automation.adapters.runs.holder import ROLL, Holder, holder
 from automation.adapters.runs.store import Store
-from automation.adapters.runs.workflow import CONTROL, STANDING, STORY, Ended, Standing
+from automation.adapters.runs.told import CONTROL, STANDING, STORY, Ended, Standing
 from automation.core.roll import Ending, Memory, Message, Outcome, Plan, Record
 from automation.ports.errors import NotFound
+
+if TYPE_CHECKING:
+    from dbos import DBOSClient, WorkflowStatus
 
 RunId = NewType("RunId", str)
 """``<cluster>:<sequence>``."""
@@ -135,6 +136,8 @@ class RunReader:
         with self._readable() as client:
             if client is None:
                 return ()
+            from dbos import error as dbos_error  # noqa: PLC0415 (as in the store)
+
             found: list[Record] = []
             try:
                 for record in client.read_stream(run, STORY, offset=after, timeout_seconds=0):

@@ -9,44 +9,20 @@ run. (2) A workflow is never cancelled: a step in flight would lose its output. 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from threading import Event
 
 from dbos import DBOS
 
-from automation.core.roll import Ending, Memory, Message, Outcome, Record, Step
+from automation.adapters.runs.told import CONTROL, STANDING, STORY, Ended, Standing
+from automation.core.roll import Ending, Memory, Message, Record, Step
 
 Pass = Callable[[Memory, Sequence[Message]], Step]
 """One pass of the engine: observe, decide, act, record."""
 
-CONTROL = "control"
-"""Topic of an operator's messages."""
-STORY = "story"
-"""Stream of the run's records."""
-STANDING = "standing"
-"""Event that holds the run's ``Standing``."""
 PAUSED_WAIT = 3600.0
 """Seconds for which a paused run listens before it listens again; only a message ends a pause."""
 MOST_RECOVERIES = 1_000_000
 """DBOS gives a workflow up after this many recoveries; a roll is never given up because its process was killed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """How far a run has come, in the few words that others wait for."""
-
-    opened: bool = False
-    outcome: Outcome | None = None
-    pauses: int = 0
-    """How often the run has paused so far: tells a new pause from the one that was just resumed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """What a workflow leaves: its last memory, and how it ended; no outcome when another plan took over."""
-
-    memory: Memory
-    outcome: Outcome | None
 
 
 class Released(BaseException):
