@@ -33,6 +33,7 @@ HALVES = ("lab", "not lab")
 """What CI asks for, each in a run of its own."""
 LONGEST = (
     "e2e/test_backups.py",
+    "e2e/test_azure.py",
     "e2e/test_killed_pulumi_up.py",
     "lab/pulumi_aws/test_estate.py",
     "lab/pulumi_azure/test_estate.py",
