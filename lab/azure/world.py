@@ -32,12 +32,14 @@ from lab.azure.operations import Condition, Operations
 from lab.azure.polling import call_of
 from lab.azure.ports import Clock, Faults, Machines, NoFaults, NoStorage, Storage, SystemClock, Timings
 from lab.azure.resources import Resources
+from lab.azure.roles import Assigned
 from lab.azure.server import Server
 from lab.azure.ticker import Ticker
 
 TENANT = "7e4a7e4a-0000-4000-8000-000000000001"
 SUBSCRIPTION = "5b5b5b5b-0000-4000-8000-000000000002"
 CLIENT = "c11e0000-0000-4000-8000-000000000003"
+GUEST, GUEST_OBJECT = "c11e0000-0000-4000-8000-000000000004", "0b1ec700-0000-4000-8000-000000000005"
 GROUP = "bitbucket"
 LOCATION = "westeurope"
 LOCATIONS = {"westeurope": True, "northeurope": True, "germanywestcentral": True, "westus": False}
@@ -66,6 +68,7 @@ class AzureWorld:
     Attributes:
         listeners: called under the lock with every event: name and details.
         changes: grows with every request that may have changed something, and with every event.
+        guest: who may do what role assignments allow, and nothing else; its secret is the principal's.
         principal: who may do everything. Whoever has its secret can run commands on machines, as this computer's user.
     """
 
@@ -104,6 +107,9 @@ class AzureWorld:
         self.changes = 0
         self.identities = Identities(self.clock)
         self.principal = self.identities.add(Principal(CLIENT, TENANT, secrets.token_urlsafe(24)))
+        self.guest = self.identities.add(
+            Assigned(GUEST, TENANT, self.principal.secret, object=GUEST_OBJECT, world=self)
+        )
         self.subscriptions = {SUBSCRIPTION: TENANT}
         self.groups = {GROUP: Group(SUBSCRIPTION, GROUP, location, {})}
         self.resources = Resources()

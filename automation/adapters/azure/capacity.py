@@ -74,10 +74,7 @@ class Capacity:
         full = [one for one in mine if int(one["currentValue"]) + surge * cores > int(one["limit"])]
         if not full:
             return None
-        said = "; ".join(
-            f"{one['currentValue']} of {one['limit']} {one['name'].get('localizedValue') or one['name']['value']} in use"
-            for one in full
-        )
+        said = "; ".join(f"{one['currentValue']} of {one['limit']} {_said(one)} in use" for one in full)
         return Problem("vcpu_quota", f"{said}, and the roll needs {surge * cores} vCPUs more: ask Azure for more")
 
     def _usages(self, group: Json) -> list[Json]:
@@ -139,6 +136,10 @@ def _subnets(group: Json) -> set[str]:
     lines = [line for card in cards for line in (card.get("properties") or {}).get("ipConfigurations") or []]
     found = (((line.get("properties") or {}).get("subnet") or {}).get("id") for line in lines)
     return {str(one) for one in found if one}
+
+
+def _said(usage: Json) -> str:
+    return str(usage["name"].get("localizedValue") or usage["name"]["value"])
 
 
 def _family(size: str) -> str:
