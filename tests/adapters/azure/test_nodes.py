@@ -123,6 +123,15 @@ def test_a_model_with_another_image_renews_the_machine_by_itself(rolling: Rollin
     assert REIMAGE not in rolling.faults.seen
 
 
+def test_what_was_put_down_on_a_renewed_machine_goes_with_the_first_act_of_whoever_comes_next(rolling: Rolling) -> None:
+    before = rolling.hands.estate.sets.get(GROUP, SET).tags
+    rolling.group.replace(rolling.instances()["0"].id, "7.9.0")
+    rolling.hands.wait(15)
+    assert rolling.hands.estate.sets.get(GROUP, SET).tags != before
+    rolling.group.suspend([])
+    assert rolling.hands.estate.sets.get(GROUP, SET).tags == before
+
+
 def test_what_was_put_down_on_a_renewed_machine_goes_with_the_last_act(rolling: Rolling) -> None:
     """Only then: while one of them still has its disk, the note says what it really carries."""
     sets = rolling.hands.estate.sets
