@@ -19,10 +19,10 @@ from components.aws.nodes import AwsNodes
 from components.aws.secrets import AwsSecrets
 from components.aws.shared_home import EXPORT, AwsSharedHome
 from components.clouds import AWS
-from components.naming import MEMBER_TAG
+from components.node_script import Surroundings, node_script
+from components.outputs import exports
 from components.spec import ClusterSpec
 from components.tokens import type_token
-from components.user_data import java_package, render
 
 
 class AwsBitbucketCluster(pulumi.ComponentResource):
@@ -171,45 +171,19 @@ class AwsBitbucketCluster(pulumi.ComponentResource):
 
     def _user_data(self, region: pulumi.Input[str], role_name: pulumi.Input[str]) -> pulumi.Output[str]:
         """The start-up script of a node. It carries names of secrets, never a secret."""
-        spec, bitbucket, arns = self._spec, self._spec.bitbucket, self.secrets.arns
-        search, setup = bitbucket.search, bitbucket.setup
-        version = pulumi.Output.from_input(bitbucket.version)
-        values: dict[str, pulumi.Input[str]] = {
-            "BITBUCKET_VERSION": version,
-            "BBDC_CLUSTER": spec.estate.cluster,
-            "AWS_REGION": region,
-            "NODE_ROLE_NAME": role_name,
-            "MEMBER_TAG": MEMBER_TAG,
-            "BITBUCKET_UID": str(bitbucket.uid),
-            "JAVA_PACKAGE": bitbucket.java_package or version.apply(lambda known: java_package("aws", known)),
-            "JVM_HEAP": bitbucket.jvm_heap,
-            "JVM_ARGUMENTS": bitbucket.jvm_arguments,
-            "ARCHIVE_URL": pulumi.Output.all(bitbucket.archive_url, version).apply(
-                lambda known: known[0].replace("{version}", known[1])
-            ),
-            "ARCHIVE_SHA256": pulumi.Output.all(bitbucket.archive_sha256, version).apply(
-                lambda known: known[0].get(known[1], "")
-            ),
-            "BASE_URL": self.load_balancer.url,
-            "SSH_BASE_URL": self.load_balancer.ssh_url,
-            "SHARED_HOME_SERVER": self.shared_home.address,
-            "SHARED_HOME_EXPORT": EXPORT,
-            "DATABASE_HOST": self.database.host,
-            "DATABASE_PORT": self.database.port.apply(str),
-            "DATABASE_NAME": DATABASE_NAME,
-            "DATABASE_USER": DATABASE_USER,
-            "DATABASE_SECRET": arns["database"],
-            "HAZELCAST_SECRET": arns["hazelcast"],
-            "SEARCH_URL": "" if search is None else search.url,
-            "SEARCH_USER": "" if search is None else search.user,
-            "SEARCH_REGION": "" if search is None else search.region,
-            "SEARCH_SECRET": arns.get("search", ""),
-            "LICENSE_SECRET": arns.get("license", ""),
-            "ADMIN_SECRET": arns.get("admin", ""),
-            "ADMIN_USER": "" if setup is None else setup.admin_user,
-            "ADMIN_EMAIL": "" if setup is None else setup.admin_email,
-        }
-        return pulumi.Output.all(**values).apply(lambda known: render("aws", "node", known))
+        around = Surroundings(
+            url=self.load_balancer.url,
+            ssh_url=self.load_balancer.ssh_url,
+            home_server=self.shared_home.address,
+            home_export=EXPORT,
+            database_host=self.database.host,
+            database_port=self.database.port,
+            database_name=DATABASE_NAME,
+            database_user=DATABASE_USER,
+            secrets=self.secrets.arns,
+        )
+        place = {"AWS_REGION": region, "NODE_ROLE_NAME": role_name}
+        return node_script("aws", self._spec, place, around)
 
     def _name_outputs(self) -> None:
         bitbucket = self._spec.bitbucket
@@ -231,22 +205,4 @@ class AwsBitbucketCluster(pulumi.ComponentResource):
 
     def exports(self) -> dict[str, pulumi.Output[Any]]:
         """Return every output by the name that other languages and stacks see."""
-        return {
-            "url": self.url,
-            "sshUrl": self.ssh_url,
-            "clusterName": self.cluster_name,
-            "version": self.version,
-            "archiveUrl": self.archive_url,
-            "autoScalingGroupName": self.auto_scaling_group_name,
-            "launchTemplateId": self.launch_template_id,
-            "targetGroupArns": self.target_group_arns,
-            "databaseIdentifier": self.database_identifier,
-            "fileServerId": self.file_server_id,
-            "volumeIds": self.volume_ids,
-            "vpcId": self.vpc_id,
-            "alarmTopicArn": self.alarm_topic_arn,
-            "backupBucket": self.backup_bucket,
-            "encryptionKeyArn": self.encryption_key_arn,
-            "privateSubnetIds": self.private_subnet_ids,
-            "dataGeneration": self.data_generation,
-        }
+        return exports(self)
