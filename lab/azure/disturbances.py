@@ -32,6 +32,8 @@ class Disturbances:
     """Everything that is to go wrong; what the faults' port does not know."""
 
     dooms: list[Doom] = field(default_factory=list)
+    retry_after: float = 1
+    """What a throttled caller is told: seconds until he may come again."""
 
     def fail_operations(
         self,

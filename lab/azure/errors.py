@@ -43,10 +43,10 @@ class ArmError(Exception):
         return found | ({"details": [dict(one) for one in self.details]} if self.details else {})
 
 
-def of_reply(reply: Reply) -> ArmError:
-    """Translate what the faults' port answers into Azure's codes."""
+def of_reply(reply: Reply, retry_after: float = 1) -> ArmError:
+    """Translate what the faults' port answers into Azure's codes; a throttle tells when to come again, in seconds."""
     if reply.code in THROTTLES:
-        return ArmError(429, "TooManyRequests", "The request is being throttled.", retry_after=1)
+        return ArmError(429, "TooManyRequests", "The request is being throttled.", retry_after=retry_after)
     if reply.status == 500:
         return ArmError(500, "InternalServerError", reply.message)
     return ArmError(reply.status, reply.code, reply.message)

@@ -63,7 +63,7 @@ class Gateway:
             call = self._name(request)
             reply = world.faults.refuse(call)
             if reply is not None:
-                return self._render(errors.of_reply(reply))
+                return self._render(errors.of_reply(reply, world.disturbances.retry_after))
             world.advance()
             try:
                 answer = self._answer(request)

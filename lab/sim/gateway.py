@@ -35,8 +35,8 @@ class Gateway:
     pools: dict[str, set[str]] = field(default_factory=lambda: {HTTP: set(), SSH: set()})
     """Addresses to which requests truly go, by pool."""
     update: Update | None = None
-    dooms: int = 0
-    """How many of the next updates fail half-way."""
+    dooms: list[bool] = field(default_factory=list)
+    """Whether the next updates fail half-way, one each."""
     writes: int = 0
 
     def write(self, wanted: Collection[str], taken_out: Mapping[str, float], *, now: float, lasts: float) -> Update:
@@ -44,8 +44,8 @@ class Gateway:
         if self.update is not None:
             self.update.state = CANCELED
         self.wanted, self.taken_out, self.state = tuple(wanted), dict(taken_out), UPDATING
-        self.update = Update(now + lasts, fails=self.dooms > 0)
-        self.dooms, self.writes = max(self.dooms - 1, 0), self.writes + 1
+        self.update = Update(now + lasts, fails=self.dooms.pop(0) if self.dooms else False)
+        self.writes += 1
         return self.update
 
     def end(self, now: float) -> bool:

@@ -161,7 +161,7 @@ class ScaleSet(Cloud):
 
     def let_in(self, now: float) -> None:
         """Do what a person does about machines that are in no pool: put all that run into both."""
-        self.dooms, self.gateway.dooms = [], 0
+        self.dooms, self.gateway.dooms = [], []
         running = [m.address for m in self.staying() if not m.is_off]
         if set(running) - set(self.gateway.wanted) or self.gateway.state == FAILED:
             self.gateway.write(running, {}, now=now, lasts=0.0)
@@ -208,7 +208,7 @@ class ScaleSet(Cloud):
         gateway, asked = self.gateway, machine.address in self.gateway.wanted
         if machine.address in gateway.pools[HTTP] and (asked or gateway.state == FAILED):
             return healthy
-        if asked:
+        if asked and gateway.state != FAILED:
             return TargetState.INITIAL
         updating = gateway.state == UPDATING and machine.id in gateway.taken_out
         return TargetState.DRAINING if updating or HTTP in machine.draining else None

@@ -157,7 +157,7 @@ def _renewed_by_somebody(estate: Estate, random: Random) -> None:
 
 
 def _gateway_fails(estate: Estate, random: Random) -> None:
-    _in_place(estate).gateway.dooms = random.choice((1, 1, 3))
+    _in_place(estate).gateway.dooms = [True] * random.choice((1, 1, 3))
 
 
 def _reimaging_fails(estate: Estate, random: Random) -> None:

@@ -47,8 +47,13 @@ def there_and_back(estate, dies=lives):
     return [there, Roll(estate, estate.world, QUICK, plan, dies=dies).play()]
 
 
-def with_an_update_of_the_gateway_that_fails_half_way(estate, dies=lives):
-    estate.cloud.gateway.dooms = 1
+def with_an_update_of_the_gateway_that_fails_to_let_a_node_go(estate, dies=lives):
+    estate.cloud.gateway.dooms = [True]
+    return forward(estate, dies)
+
+
+def with_an_update_of_the_gateway_that_fails_to_take_a_node_in(estate, dies=lives):
+    estate.cloud.gateway.dooms = [False, True]
     return forward(estate, dies)
 
 
@@ -69,7 +74,8 @@ def with_a_machine_that_does_not_run(estate, dies=lives):
 
 ON_BOTH = (forward, with_surge, with_a_failed_node, there_and_back)
 IN_PLACE = (
-    with_an_update_of_the_gateway_that_fails_half_way,
+    with_an_update_of_the_gateway_that_fails_to_let_a_node_go,
+    with_an_update_of_the_gateway_that_fails_to_take_a_node_in,
     with_a_reimaging_that_fails_after_a_while,
     with_a_reimaging_that_fails_and_a_node_that_starts_again,
     with_a_machine_that_does_not_run,
@@ -109,6 +115,13 @@ def goes_on_as_if_nothing_had_happened(calm, wanted, crashed, got):
 
 def test_the_stories_together_perform_every_act_there_is():
     assert {name for *_, name in CRASHES} == {str(name) for name in ActName}
+
+
+@pytest.mark.parametrize("story", [story for cloud, story in STORIES if cloud is AZURE_LIKE], ids=called)
+def test_what_fails_in_azure_itself_is_no_failure_of_a_node(story):
+    (*_, last) = story(AZURE_LIKE.estate())
+    wanted = 1 if story is with_a_failed_node else 0
+    assert len(last.memory.failures) == wanted, "\n".join(story_lines(last))
 
 
 @pytest.mark.parametrize(("cloud", "story", "at", "name"), CRASHES, ids=called)

@@ -150,7 +150,7 @@ class AzureBalancer:
             if address in health and (address in wanted or gateway.state == "Failed"):
                 word, why = health[address]
                 found.append(Target(machine.id, HTTP, state_of(word), why or None))
-            elif address in wanted:
+            elif address in wanted and gateway.state != "Failed":  # else it never got in, and must be put there again
                 found.append(Target(machine.id, HTTP, TargetState.INITIAL, f"the gateway is {gateway.state}"))
             elif self._drains(gateway, machine.id):
                 found.append(Target(machine.id, HTTP, TargetState.DRAINING, "connection draining"))

@@ -88,6 +88,17 @@ def test_an_update_that_fails_half_way_leaves_the_node_in_the_balancer(rolling: 
     assert rolling.states(instance)["http"] is TargetState.DRAINING
 
 
+def test_an_update_that_fails_half_way_leaves_a_new_node_out_of_the_balancer(rolling: Rolling) -> None:
+    instance = rolling.instances()["0"].id
+    rolling.hands.world.disturbances.fail_operations("network", WRITE_GATEWAY, seconds=2, code="InternalServerError")
+    with pytest.raises(Unavailable):
+        rolling.balancer.register(instance)
+    assert "http" not in rolling.states(instance), "the document names it, and nobody sends requests there"
+    rolling.balancer.register(instance)
+    rolling.hands.wait(5)
+    assert rolling.states(instance) == HEALTHY
+
+
 def test_while_the_gateway_changes_a_removed_node_drains(rolling: Rolling) -> None:
     rolling.registered()
     instance = rolling.instances()["0"].id

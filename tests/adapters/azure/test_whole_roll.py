@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
@@ -26,7 +27,7 @@ from automation.ports.world import World
 from lab.aws.plain import PlainMachines
 from lab.aws.ports import MachineSpec
 from lab.azure.clients import Clients
-from lab.azure.ports import ManualClock
+from lab.azure.ports import Call, ManualClock, Reply
 from lab.azure.world import GROUP, AzureWorld
 from lab.bitbucket.model import Cluster
 from lab.bitbucket.records import NodeSpec, State
@@ -38,10 +39,51 @@ from tests.contracts.azure import TIMINGS
 from tests.contracts.azure_estate import CLUSTER, AzureEstate
 from tests.contracts.sim import Lenient
 
-REIMAGE = "POST virtualMachineScaleSets/virtualMachines/reimage"
+GATEWAY, SET = "PUT applicationGateways", "PATCH virtualMachineScaleSets"
+REIMAGE, UPGRADE = "POST virtualMachineScaleSets/virtualMachines/reimage", "POST virtualMachineScaleSets/manualupgrade"
+COMMAND, DELETE = (
+    "POST virtualMachineScaleSets/virtualMachines/runCommand",
+    "DELETE virtualMachineScaleSets/virtualMachines",
+)
+POOL, POLL = "PUT loadBalancers/backendAddressPools", "GET locations/operations"
+THROTTLED, CHANGED = Reply(429, "TooManyRequests", "slow down"), Reply(412, "PreconditionFailed", "changed")
+BROKEN = Reply(500, "InternalServerError", "not now")
 PACE = BitbucketSettings(
     boot_seconds=4.0, drain_seconds=1.0, terminate_seconds=1.0, tasks_seconds=2.0, collision_chance=0.0
 )
+
+
+Hear = Callable[[Record], None]
+
+
+class Died(Exception):
+    """The process is gone, while it waited for an operation."""
+
+
+@dataclass
+class Wire(Scripted):
+    """Scripted faults, the times of all calls, and chance."""
+
+    site: Site | None = None
+    dice: Random | None = None
+    times: list[tuple[float, str]] = field(default_factory=list)
+
+    def refuse(self, call: Call) -> Reply | None:
+        found = Scripted.refuse(self, call)
+        if self.site is not None:
+            self.times.append((self.site.now(), call.action))
+            self.site.heard(call.action)
+        if found is None and self.dice is not None and self.dice.random() < 0.02:
+            return self.dice.choice((THROTTLED, BROKEN, CHANGED if call.action in {SET, GATEWAY} else BROKEN))
+        return found
+
+    def lose_reply(self, call: Call) -> bool:
+        return Scripted.lose_reply(self, call) or (self.dice is not None and self.dice.random() < 0.02)
+
+    def waited(self, action: str, seconds: float) -> bool:
+        """Tell whether nobody came again too early, after the last refusal of an action at the latest."""
+        moments = [at for at, name in self.times if name == action]
+        return any(later - earlier >= seconds for earlier, later in itertools.pairwise(moments))
 
 
 @dataclass(slots=True)
@@ -83,6 +125,9 @@ class Site:
     clock: ManualClock
     least: int = 99
     seen_stopped: int = 0
+    dies_in: str = ""
+    """The process dies when it waits for an operation of this action."""
+    dying: bool = False
     wrong: list[str] = field(default_factory=list)
 
     random: Random = field(default_factory=lambda: Random(3))
@@ -111,8 +156,16 @@ class Site:
     def now(self) -> float:
         return self.clock.now()
 
+    def heard(self, action: str) -> None:
+        """Note that a call arrived."""
+        if action == self.dies_in:
+            self.dies_in, self.dying = "", True
+
     def sleep(self, seconds: float) -> None:
         """Live through the time in small steps, and watch."""
+        if self.dying:
+            self.dying = False
+            raise Died
         end = self.clock.now() + seconds
         while self.clock.now() < end:
             self.clock.advance(min(0.5, end - self.clock.now()))
@@ -136,8 +189,12 @@ class Estate:
 
     site: Site
     ports: World
-    faults: Scripted
+    faults: Wire
     session: Azure
+
+    def stopped(self) -> list[Path]:
+        """The logs of systemctl on machines whose Bitbucket was told to stop."""
+        return sorted(self.site.nodes.root.glob("*/systemctl.log"))
 
     def another(self) -> World:
         """The ports of another process."""
@@ -164,7 +221,7 @@ def ports_of(site: Site, session: Azure) -> World:
 @pytest.fixture
 def estate(tmp_path: Path) -> Iterator[Estate]:
     """Three nodes at 7.9.0 that serve."""
-    clock, faults = ManualClock(), Scripted()
+    clock, faults = ManualClock(), Wire()
     nodes = Nodes(tmp_path / "machines", clock)
 
     def probe(_: str, address: str) -> bool | None:
@@ -174,7 +231,7 @@ def estate(tmp_path: Path) -> Iterator[Estate]:
     world = AzureWorld(nodes, tmp_path / "tls", clock=clock, timings=TIMINGS, faults=faults, probe=probe)
     with world, patch.dict(os.environ, world.environment()), Clients(world) as clients:
         AzureEstate(world, clients, clock, nodes).build()
-        site = Site(world, nodes, clock)
+        site = faults.site = Site(world, nodes, clock)
         site.sleep(20)
         session = Azure(world.subscription, GROUP, endpoint=world.url, clock=site)
         ports = ports_of(site, session)
@@ -184,25 +241,32 @@ def estate(tmp_path: Path) -> Iterator[Estate]:
         assert site.serving() == 3
         site.least = 99
         faults.seen.clear()
+        faults.times.clear()
         yield Estate(site, ports, faults, session)
         session.close()
 
 
-def play(estate: Estate, *, dies_after: str = "", surge: bool = False) -> tuple[Any, list[Record]]:
-    """Roll to 7.9.4; the process dies once after this act, before it is recorded."""
-
-    settings, ports = replace(QUICK, poll=5.0, soak=5.0, surge=surge), estate.ports
+def play(
+    estate: Estate, *, dies_after: tuple[str, ...] = (), surge: bool = False, hear: Hear = lambda _: None
+) -> tuple[Any, list[Record]]:
+    """Roll to 7.9.4; the process dies once after each of these acts, before it is recorded, and wherever it must."""
+    settings, ports, left = replace(QUICK, poll=5.0, soak=5.0, surge=surge), estate.ports, list(dies_after)
     plan = make_plan(ports, settings, cluster=CLUSTER, target="7.9.4", owns_model=True)
     memory: Memory = begin(plan)
     records: list[Record] = []
     for _ in range(600):
-        step = advance(ports, settings, memory, ())
-        if dies_after and step.record.name == dies_after and step.record.kind == "act":
-            dies_after, ports = "", estate.another()
+        try:
+            step = advance(ports, settings, memory, ())
+        except Died:
+            step = None
+        if step is None or (step.record.kind == "act" and step.record.name in left):
+            left = [name for name in left if step is None or name != step.record.name]
+            ports = estate.another()
             estate.site.sleep(1)
             continue
         memory = step.memory
         records.append(step.record)
+        hear(step.record)
         if step.outcome:
             return step.outcome, records
         estate.site.sleep(step.wait)
@@ -230,33 +294,79 @@ def test_three_nodes_are_renewed_in_their_places(estate: Estate) -> None:
     assert [done.count(name) for name in ("deregister", "stop_bitbucket", "replace", "register")] == [3, 3, 3, 3]
 
 
-def test_with_a_surge_machine_three_serve_always(estate: Estate) -> None:
+def test_with_a_surge_machine_three_serve_always_and_a_deletion_whose_reply_is_lost_takes_one(estate: Estate) -> None:
+    estate.faults.lost.append(DELETE)
+    estate.faults.refusals[SET] = [CHANGED]
     outcome, records = play(estate, surge=True)
     check(estate, outcome, records, least=3)
+    assert (estate.faults.seen.count(DELETE), estate.faults.lost) == (2, []), "azure-core sent it again"
 
 
-@pytest.mark.parametrize("act", ["deregister", "replace", "register"])
-def test_a_process_that_died_after_an_act_is_followed_by_one_that_goes_on(estate: Estate, act: str) -> None:
-    outcome, records = play(estate, dies_after=act)
+def test_processes_that_died_after_an_act_or_during_an_update_are_followed_by_one_that_goes_on(estate: Estate) -> None:
+    estate.site.dies_in = GATEWAY
+    outcome, records = play(estate, dies_after=("deregister", "replace", "register"))
     check(estate, outcome, records)
+    assert estate.site.dies_in == "", "the trap was set"
     assert estate.faults.seen.count(REIMAGE) == 3
 
 
-@pytest.mark.parametrize("action", [REIMAGE, "POST virtualMachineScaleSets/manualupgrade", "PUT applicationGateways"])
-def test_a_lost_reply_costs_no_machine_and_no_user(estate: Estate, action: str) -> None:
-    estate.faults.lost.append(action)
+def test_lost_replies_cost_no_machine_and_no_user(estate: Estate) -> None:
+    estate.faults.lost += [REIMAGE, UPGRADE, GATEWAY, POOL, SET, COMMAND]
     outcome, records = play(estate)
     check(estate, outcome, records)
-    assert estate.faults.seen.count(REIMAGE) == 3
+    assert estate.faults.lost == []
+    assert estate.faults.seen.count(REIMAGE) == 3, "a machine was reimaged once"
+    stops = [len(one.read_text().splitlines()) for one in estate.stopped()]
+    assert stops == [1, 1, 1], "each node was stopped once"
 
 
-def test_a_gateway_update_that_fails_half_way(estate: Estate) -> None:
-    estate.site.world.disturbances.fail_operations("network", "PUT applicationGateways", seconds=2)
+def test_operations_that_fail_after_minutes_and_half_way(estate: Estate) -> None:
+    """The gateway fails to let the first node go, and to take its successor in; then machines fail to be renewed."""
+    fail, doomed = estate.site.world.disturbances.fail_operations, []
+
+    def hear(record: Record) -> None:
+        if record.kind == "act" and record.name == "replace" and not doomed:
+            doomed.append(record.subject)
+            fail("network", GATEWAY, seconds=20)
+
+    fail("network", GATEWAY, seconds=20)
+    fail("compute", UPGRADE, seconds=120)
+    fail("compute", REIMAGE, seconds=120, times=2)
+    fail("compute", SET, seconds=20)
+    outcome, records = play(estate, hear=hear)
+    check(estate, outcome, records)
+    assert estate.site.world.disturbances.dooms == []
+    assert estate.faults.seen.count(REIMAGE) == 5, "two failed"
+    assert "condemn" not in {one.name for one in records}, "no node is to blame"
+    told = [one.detail for one in records if one.kind == "trouble"]
+    assert [any(name in detail for detail in told) for name in ("deregister", "register", "replace")] == [True] * 3
+    assert all("InternalExecutionError" in detail for detail in told), told
+
+
+def test_who_is_throttled_waits_as_told_and_what_has_changed_is_looked_at_anew(estate: Estate) -> None:
+    estate.site.world.disturbances.retry_after = 37
+    throttled = (REIMAGE, UPGRADE, COMMAND, GATEWAY, POOL, POLL, "GET virtualMachineScaleSets")
+    estate.faults.refusals = {action: [THROTTLED] for action in throttled}
+    estate.faults.refusals |= {SET: [CHANGED], GATEWAY: [CHANGED, THROTTLED]}
     outcome, records = play(estate)
     check(estate, outcome, records)
+    assert not any(estate.faults.refusals.values())
+    assert [action for action in throttled if not estate.faults.waited(action, 37)] == []
+    assert sum(one.name == "conflict" for one in records) == 2
+    assert estate.faults.seen.count(REIMAGE) == 4, "one was not carried out"
 
 
-def test_a_reimaging_that_fails_after_minutes(estate: Estate) -> None:
-    estate.site.world.disturbances.fail_operations("compute", "POST */reimage", seconds=20)
-    outcome, records = play(estate)
+@pytest.mark.parametrize("seed", range(2))
+def test_random_faults_at_every_call(estate: Estate, seed: int) -> None:
+    """Whatever is refused, lost or fails later: each machine is renewed, users are served, and it comes to an end."""
+    dice = Random(seed)
+    estate.faults.dice = dice
+    for service, action in (("network", GATEWAY), ("compute", REIMAGE), ("compute", UPGRADE), ("compute", SET)):
+        estate.site.world.disturbances.fail_operations(service, action, times=dice.choice((1, 2)), seconds=30)
+    outcome, records = play(estate, dies_after=tuple(dice.sample(("deregister", "replace", "register"), 2)))
+    while outcome.ending is Ending.PAUSED:  # a person looks, and sends the command again
+        assert outcome.reason
+        outcome, more = play(estate)
+        records += more
+    estate.faults.dice = None
     check(estate, outcome, records)
