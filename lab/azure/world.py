@@ -51,7 +51,7 @@ class AzureWorld:
 
     Args:
         machines: what stands under the instances; ``lab.aws.plain.PlainMachines`` needs no processes.
-        directory: where the certificates are written.
+        directory: where the certificates are written; what jobs write is beside it, in ``tasks``.
         clock: the computer's when None; ``ManualClock`` in tests.
         timings: how long things take.
         faults: what should go wrong.
@@ -63,7 +63,6 @@ class AzureWorld:
         page_size: how many resources a page of a listing holds.
         tick: seconds between two looks at the clock from a thread; None when every request is enough.
         port: of Azure Resource Manager and of sign-in; 0 for any free one.
-        jobs: directory of executions of jobs; beside the certificates when None.
 
     Attributes:
         listeners: called under the lock with every event: name and details.
@@ -89,7 +88,6 @@ class AzureWorld:
         page_size: int = 50,
         tick: float | None = None,
         port: int = 0,
-        jobs: Path | None = None,
     ) -> None:
         self.machines = machines
         self.directory = directory
@@ -115,18 +113,22 @@ class AzureWorld:
         self.resources = Resources()
         self.operations = Operations()
         self.disturbances = Disturbances()
-        self.instances = Instances(self)
-        self.commands = Commands(self)
-        self.backends = Backends(self)
-        self.figures = Figures(self)
-        self.custom_metrics = CustomMetrics(self)
-        self.executions = JobExecutions(self, directory.parent / "jobs" if jobs is None else jobs)
-        self.blobs = Blobs(self)
+        self._stand()
         self._kinds = self._install()
         self._port = port
         self._ticker = Ticker(self._tick, tick)
         self._server: Server | None = None
         self._url = ""
+
+    def _stand(self) -> None:
+        """Make what does the work behind the resources."""
+        self.instances = Instances(self)
+        self.commands = Commands(self)
+        self.backends = Backends(self)
+        self.figures = Figures(self)
+        self.custom_metrics = CustomMetrics(self)
+        self.executions = JobExecutions(self, self.directory.parent / "tasks")
+        self.blobs = Blobs(self)
 
     def _install(self) -> dict[str, Kind]:
         """Return how the types of resources behave, by their names in lower case."""

@@ -57,7 +57,6 @@ class AzureCloud:
             faults=ground.faults,
             storage=ground.storage,
             tick=TICK,
-            jobs=ground.directory / "tasks",
         )
         self.routes = Routes(self.world, ground.record.http, ground.record.ssh, ground.options.tempo)
 

@@ -68,7 +68,18 @@ def test_the_image_holds_locked_packages_and_is_nobody():
     assert lines[-2] == "USER bbdc"
     installs = [line for line in lines if " install " in line]
     assert all("--require-hashes" in line or "--no-deps" in line for line in installs)
-    assert any("requirements/aws.txt" in line for line in installs)
+    assert any("requirements/${CLOUD}.txt" in line for line in installs)
+    assert "ARG CLOUD=aws" in lines
+
+
+@pytest.mark.parametrize("cloud", ["aws", "azure"])
+def test_each_cloud_has_its_lock_with_versions_of_the_whole_one(cloud):
+    whole, own = (
+        set(re.findall(r"^(\S+==\S+)", (DEPLOY.parent / "requirements" / f"{name}.txt").read_text(), re.MULTILINE))
+        for name in ("all", cloud)
+    )
+    assert own < whole
+    assert any(pin.startswith({"aws": "boto3==", "azure": "azure-identity=="}[cloud]) for pin in own)
 
 
 @pytest.mark.parametrize("file", FILES, ids=[file.name for file in FILES])
