@@ -23,6 +23,7 @@ ACTS: Mapping[str, str] = {
 }
 GATES: Mapping[str, str] = {
     "all_stopped": "Bitbucket to stop on every node",
+    "node_up": "the node to come up, before the next one is started",
     "node_serving": "the new node to serve",
 }
 ENDINGS: Mapping[str, str] = {

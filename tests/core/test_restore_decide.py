@@ -142,6 +142,27 @@ def test_a_restore_that_is_called_off_starts_every_node_and_asks_nothing_of_them
     assert decide(replace(memory, resumed=True), sight(*TWO), SETTINGS).outcome.ending is Ending.CALLED_OFF
 
 
+@pytest.mark.parametrize(
+    ("status", "at", "wanted"),
+    [
+        (None, 20.0, Wait("node_up", "i-1")),
+        ("STARTING", 20.0, Wait("node_up", "i-1")),
+        ("RUNNING", 20.0, Act(ActName.START_BITBUCKET, "i-2")),
+        ("ERROR", 20.0, Act(ActName.START_BITBUCKET, "i-2")),
+        ("STARTING", 310.1, Act(ActName.START_BITBUCKET, "i-2")),
+    ],
+)
+def test_a_restore_that_is_called_off_starts_no_two_nodes_together(status, at, wanted):
+    memory = replace(STOPPING, stopped=("i-1", "i-2"), started=("i-1",), calling_off=True, waiting_since=10.0)
+    seen = replace(sight(*TWO, at=at), statuses={"i-1": status, "i-2": None})
+    assert decide(memory, seen, SETTINGS) == wanted
+
+
+def test_a_node_that_is_gone_is_not_waited_for():
+    memory = replace(STOPPING, started=("i-1",), calling_off=True, waiting_since=10.0)
+    assert decide(memory, sight(machine("i-2")), SETTINGS) == Act(ActName.START_BITBUCKET, "i-2")
+
+
 def test_a_restore_that_is_called_off_before_the_first_stop_starts_nothing():
     memory = replace(FRESH, declared=True, calling_off=True)
     assert decide(memory, sight(*TWO), SETTINGS) == Act(ActName.RESUME_PROCESSES)

@@ -28,7 +28,7 @@ from automation.core.restores.memory import (
 def decide(memory: Memory, seen: Sight, settings: RestoreSettings) -> Decision:
     """Return the next act, the gate that is waited for, or the end."""
     if memory.calling_off:
-        return _call_off(memory, seen)
+        return _call_off(memory, seen, settings)
     return _beside(memory) or _swap(memory, seen, settings)
 
 
@@ -133,14 +133,23 @@ def _start(memory: Memory, seen: Sight) -> Decision:
     return Finish(Outcome(Ending.RESTORED))
 
 
-def _call_off(memory: Memory, seen: Sight) -> Decision:
+def _call_off(memory: Memory, seen: Sight, settings: RestoreSettings) -> Decision:
     """Undo what came before the swap; whether the nodes serve as well as before is not this restore's business."""
     for instance in _staying(memory, seen) if memory.suspended else ():
         if instance.id not in memory.started:
-            return Act(ActName.START_BITBUCKET, instance.id)
+            return _not_together(memory, seen, settings) or Act(ActName.START_BITBUCKET, instance.id)
     if not memory.resumed:
         return Act(ActName.RESUME_PROCESSES)
     return Finish(Outcome(Ending.CALLED_OFF))
+
+
+def _not_together(memory: Memory, seen: Sight, settings: RestoreSettings) -> Decision | None:
+    """Let the node that was started last come up first: of two that start at the same moment, one may fail."""
+    since, present = memory.waiting_since, {instance.id for instance in _staying(memory, seen)}
+    if since is None or not memory.started or seen.at - since > settings.start_timeout:
+        return None
+    last = memory.started[-1]
+    return Wait("node_up", last) if last in present and seen.statuses.get(last) in {None, "STARTING"} else None
 
 
 def awaited(memory: Memory, seen: Sight) -> str:

@@ -20,6 +20,8 @@ class RestoreSettings:
     """Longest wait until Bitbucket has stopped on every node."""
     boot_timeout: float = 2400.0
     """Longest time from a machine's launch to a node that serves."""
+    start_timeout: float = 300.0
+    """Called off: longest wait for a node that is started again, before the next one is started."""
     again: float = 60.0
     """When a machine that was told to go, and is still there, is told once more: the order may have failed."""
     trouble_timeout: float = 900.0

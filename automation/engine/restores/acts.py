@@ -41,7 +41,7 @@ def _stop(at: Restoring, memory: Memory, act: Act) -> Memory:
 
 def _start(at: Restoring, memory: Memory, act: Act) -> Memory:
     _on_node(at, act.subject, home.start(at.service), doing="starting")
-    return replace(memory, started=(*memory.started, act.subject))
+    return replace(memory, started=(*memory.started, act.subject), waiting_since=at.clock.now())
 
 
 def _on_node(at: Restoring, machine: str, script: str, *, doing: str) -> None:

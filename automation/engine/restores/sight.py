@@ -17,11 +17,11 @@ _OUT = frozenset({TargetState.DRAINING, TargetState.UNUSED})
 def look(at: Restoring, memory: Memory) -> Sight:
     """Observe the machines; each node is asked itself, because nobody may serve for it now."""
     group = at.group.observe()
-    if not memory.suspended or memory.calling_off:
+    if not memory.suspended:
         return Sight(at.clock.now(), group)
     views = {i.id: at.nodes.view(i.address) for i in group.instances if i.address}
     statuses = {id_: view.status for id_, view in views.items()}
-    if memory.activated is None:
+    if memory.activated is None or memory.calling_off:
         return Sight(at.clock.now(), group, statuses)
     targets, groups = at.balancer.targets(), frozenset(at.balancer.groups())
     healthy = _in_all(groups, (target for target in targets if target.state is TargetState.HEALTHY))
@@ -62,7 +62,9 @@ def _in_all(groups: frozenset[str], targets: Iterable[Target]) -> frozenset[str]
 
 
 def note(memory: Memory, seen: Sight) -> Memory:
-    """Keep since when what is waited for."""
+    """Keep since when what is waited for; who is started again is waited for since its start."""
+    if memory.calling_off:
+        return memory
     if memory.activated is None:
         since = memory.stopping_since if memory.stopping_since is not None else seen.at
         return replace(memory, stopping_since=since if memory.stopped else None)
