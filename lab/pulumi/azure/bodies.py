@@ -43,11 +43,30 @@ def outputs(kind: Type, found: Properties) -> Properties:
 
 def inputs_of(kind: Type, state: Properties, identity: str) -> Properties:
     """Return the inputs that would give a state, as for an import."""
-    found = {name: value for name, value in state.items() if name in kind.inputs and name not in {"id", "type"}}
+    found = {
+        name: _declared(value, kind.inputs[name])
+        for name, value in state.items()
+        if name in kind.inputs and name not in {"id", "type"}
+    }
     who = found.get("identity")
     if isinstance(who, Mapping) and isinstance(who.get(IDENTITIES), Mapping):
         found["identity"] = {"type": who.get("type"), IDENTITIES: sorted(who[IDENTITIES])}
     return found | identity_of(kind, identity)
+
+
+def _declared(value: Any, expression: TypeExpression) -> Any:
+    """Return what a program may give of a value: without what only Azure says, such as a part's state."""
+    if isinstance(value, list):
+        item = expression[1] if isinstance(expression, list) else "any"
+        return [_declared(one, item) for one in value]
+    if not isinstance(value, Mapping):
+        return value
+    if isinstance(expression, list):
+        return {key: _declared(one, expression[1]) for key, one in value.items()}
+    known = table().objects.properties.get(expression["object"]) if isinstance(expression, Mapping) else None
+    if known is None:
+        return dict(value)
+    return {key: _declared(one, known[key]) for key, one in value.items() if key in known}
 
 
 def identity_of(kind: Type, identity: str) -> Properties:

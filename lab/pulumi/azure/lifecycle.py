@@ -39,6 +39,8 @@ class Named:
     resource: str
     seed: bytes
     proposed: str = ""
+    enabled: bool = True
+    """False: the program has to give a name, unless the resource is named by others."""
 
 
 # --- check -----------------------------------------------------------------------------------------------------------
@@ -50,13 +52,15 @@ def checked(kind: Type, arm: Arm, olds: Properties, news: Properties, named: Nam
     found = list(failures(kind, {name: value for name, value in inputs.items() if name != "id"}))
     own = kind.own_name
     inputs[NAMED] = own not in inputs
-    if own not in inputs:
+    if own not in inputs and not named.enabled and not kind.default:
+        found.append(Failure(own, "Missing required property: the project has switched automatic names off"))
+    elif own not in inputs:
         inputs[own] = olds[own] if olds.get(NAMED) and olds.get(own) else _made_up(kind, named)
     if "location" in kind.inputs and not inputs.get("location"):
         place = olds.get("location") or _place(arm, inputs)
         if place:
             inputs["location"] = place
-    missing = [failure for failure in found if failure.property != own or own in news]
+    missing = [failure for failure in found if failure.property != own or own in news or not named.enabled]
     return inputs, missing
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from dataclasses import replace
 from typing import Any, NoReturn
@@ -13,7 +14,7 @@ from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc, st
 from lab.pulumi.aws.compare import Change
 from lab.pulumi.aws.provider import IN_PLACE, REPLACING
 from lab.pulumi.aws.values import UNKNOWN, Properties, decode, encode, has_unknown
-from lab.pulumi.azure import errors, functions, lifecycle
+from lab.pulumi.azure import errors, functions, lifecycle, schema
 from lab.pulumi.azure.client import Account, Arm, Cancelled
 from lab.pulumi.azure.lifecycle import SECONDS, Named, NotSettled
 from lab.pulumi.azure.table import Type, table
@@ -61,6 +62,10 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         """Say which version of the genuine provider this one stands for."""
         return plugin_pb2.PluginInfo(version=table().version)
 
+    def GetSchema(self, _request: Any, _context: Any) -> Any:  # noqa: N802 - the protocol's name
+        """Say which types there are, and what they take."""
+        return provider_pb2.GetSchemaResponse(schema=json.dumps(schema.schema()))
+
     def Cancel(self, _request: Any, _context: Any) -> Any:  # noqa: N802 - the protocol's name
         """Stop waiting, in every operation that waits."""
         self._cancelled.set()
@@ -93,7 +98,9 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
     def Check(self, request: Any, context: Any) -> Any:  # noqa: N802 - the protocol's name
         """Fill in name and location; refuse what the type does not declare."""
         kind = _kind(request, context)
-        named = Named(_name(request.urn), request.randomSeed, request.autonaming.proposed_name)
+        naming = request.autonaming
+        disabled = request.HasField("autonaming") and naming.mode == provider_pb2.CheckRequest.AutonamingOptions.DISABLE
+        named = Named(_name(request.urn), request.randomSeed, naming.proposed_name, enabled=not disabled)
         try:
             inputs, failures = lifecycle.checked(
                 kind, self._arm(context), decode(request.olds), decode(request.news), named
