@@ -71,13 +71,14 @@ async def facts(where: Place, names: Names, parent: pulumi.Resource) -> Facts:
     addresses = _pool(gateway, POOL_HTTP).get("backendAddresses") or []
     http = sorted(str(line["ipAddress"]) for line in addresses if line.get("ipAddress"))
     ssh = _pool(balancer, POOL_SSH).get("loadBalancerBackendAddresses") or []
+    # Only while a node is out of service: afterwards the notes mean nothing, and would be updates for nothing.
+    notes = len(http) < nodes
     return Facts(
         nodes,
         [{"ip_address": address} for address in http],
         sorted((_address(line) for line in ssh if line.get("ipAddress")), key=lambda line: str(line["ip_address"])),
-        # Only while a node is out of service: afterwards the note means nothing, and a gateway takes minutes to update.
-        _kept(gateway, DRAINING_TAG) if len(http) < nodes else {},
-        _kept(scale_set, REPLACING_TAG),
+        _kept(gateway, DRAINING_TAG) if notes else {},
+        _kept(scale_set, REPLACING_TAG) if notes else {},
     )
 
 

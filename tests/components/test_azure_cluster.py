@@ -249,9 +249,11 @@ def test_notes_of_the_automation_stay_while_they_mean_something(rolling):
     assert rolling.one("ApplicationGateway").inputs["tags"]["bitbucket-dc:draining"] == "vm-1=1790000000"
     assert rolling.one("VirtualMachineScaleSet").inputs["tags"]["bitbucket-dc:replacing"] == "vm-1=7.9.0"
     assert "somebody" not in rolling.one("ApplicationGateway").inputs["tags"]
-    smaller = {"azure-native:compute:getVirtualMachineScaleSet": {"sku": {"capacity": 2}}}
+    note = {"bitbucket-dc:replacing": "vm-1=7.9.0"}
+    smaller = {"azure-native:compute:getVirtualMachineScaleSet": {"sku": {"capacity": 2}, "tags": note}}
     quiet = build(answers=ROLLING | smaller)  # as many in the pool as there are: nobody is out
     assert "bitbucket-dc:draining" not in quiet.one("ApplicationGateway").inputs["tags"]
+    assert "bitbucket-dc:replacing" not in quiet.one("VirtualMachineScaleSet").inputs["tags"]
 
 
 @pytest.mark.parametrize(("planned", "capacity"), [(2, 4), (4, 4), (6, 6)])
