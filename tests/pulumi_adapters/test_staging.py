@@ -23,6 +23,7 @@ assert config.require_object("egressPorts") == [443]
 assert config.get_bool("internal") is True
 pulumi.export("licence", config.require_secret("license"))
 if pulumi.get_stack() != "nameless":
+    pulumi.Stash("it-secrets-database-value", input=pulumi.Output.secret('d8"base'))
     pulumi.export("url", f"https://{pulumi.get_stack()}.example.com")
 """
 SPY = """#!/bin/sh
@@ -67,7 +68,9 @@ def stacks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PulumiStacks:
     return made
 
 
-def test_a_stack_is_made_from_anothers_config_and_brought_about(stacks: PulumiStacks, tmp_path: Path) -> None:
+def test_a_stack_is_made_from_anothers_config_and_brought_about(
+    stacks: PulumiStacks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert stacks.project() == "bitbucket-dc"
     source = stacks.source()
     assert source["bitbucket-dc:license"] == Setting(LICENCE, secret=True)
@@ -85,6 +88,9 @@ def test_a_stack_is_made_from_anothers_config_and_brought_about(stacks: PulumiSt
     assert (tmp_path / "stacks" / "Pulumi.prod.yaml").read_text() == before
     written = yaml.safe_load((tmp_path / "stacks" / "Pulumi.copy.yaml").read_text())["config"]
     assert written["bitbucket-dc:egressPorts"] == [443]
+    assert stacks.database_password() == ""  # its program has not run yet
+    monkeypatch.setenv("PULUMI_OPTION_CONFIG_FILE", str(tmp_path / "stacks" / "Pulumi.copy.yaml"))
+    assert PulumiStacks(EstateStack(tmp_path / "project", "copy")).database_password() == 'd8"base'
     assert set(written["bitbucket-dc:license"]) == {"secure"}
 
 
