@@ -36,15 +36,25 @@ class Lab:
         return json.loads(self.bbdc("status", "--json").stdout)
 
 
+STRANGERS = ("AWS_", "AZURE_", "ARM_", "BITBUCKET_", "BBDC_", "PULUMI_")
+"""What the environment's names begin with that would lead out of the lab."""
+
+
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory):
+def lab(request, tmp_path_factory):
+    """A lab of its own for each module, which says with ``LAB`` what words it takes beyond the usual ones."""
     directory = tmp_path_factory.mktemp("lab")
-    env = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "BITBUCKET_", "BBDC_", "PULUMI_"))}
+    env = {k: v for k, v in os.environ.items() if not k.startswith(STRANGERS)}
     env["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{env['PATH']}"
-    where = ("--dir", str(directory))
+    where, words = ("--dir", str(directory)), getattr(request.module, "LAB", ())
     try:
         up = subprocess.run(
-            [*BBDC, "lab", "up", *where, "--boot", "2"], cwd=ROOT, env=env, capture_output=True, text=True, check=False
+            [*BBDC, "lab", "up", *where, "--boot", "2", *words],
+            cwd=ROOT,
+            env=env,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         assert up.returncode == 0, up.stdout + up.stderr
         said = subprocess.run(
