@@ -12,18 +12,19 @@ from lab.azure.identities import Principal
 if TYPE_CHECKING:
     from lab.azure.messages import Request
 
-JOINED: Mapping[str, str] = {
-    "microsoft.network/virtualnetworks/subnets": "join/action",
-    "microsoft.network/networksecuritygroups": "join/action",
-    "microsoft.network/networkinterfaces": "join/action",
-    "microsoft.network/publicipaddresses": "join/action",
-    "microsoft.network/loadbalancers/backendaddresspools": "join/action",
-    "microsoft.network/applicationgateways/backendaddresspools": "join/action",
-    "microsoft.managedidentity/userassignedidentities": "assign/action",
-    "microsoft.compute/diskencryptionsets": "read",
-    "microsoft.compute/disks": "beginGetAccess/action",
-    "microsoft.compute/snapshots": "beginGetAccess/action",
-}
+_NEEDED = (
+    "Microsoft.Network/virtualNetworks/subnets/join/action",
+    "Microsoft.Network/networkSecurityGroups/join/action",
+    "Microsoft.Network/networkInterfaces/join/action",
+    "Microsoft.Network/publicIPAddresses/join/action",
+    "Microsoft.Network/loadBalancers/backendAddressPools/join/action",
+    "Microsoft.Network/applicationGateways/backendAddressPools/join/action",
+    "Microsoft.ManagedIdentity/userAssignedIdentities/assign/action",
+    "Microsoft.Compute/diskEncryptionSets/read",
+    "Microsoft.Compute/disks/beginGetAccess/action",
+    "Microsoft.Compute/snapshots/beginGetAccess/action",
+)
+JOINED: Mapping[str, str] = {action.removesuffix("/action").rpartition("/")[0].lower(): action for action in _NEEDED}
 """Type that is referred to, in small letters -> what has to be allowed on it."""
 _CONTENT = ("microsoft.compute/disks", "microsoft.compute/snapshots")
 """Types whose content is read when one is named as the source of a disk or a snapshot, and only then."""
@@ -54,10 +55,10 @@ def authorize(principal: Principal, request: Request, target: paths.Target, acti
 def _needed(target: paths.Target, named: paths.Target) -> str:
     kind, own = named.kind.lower(), target.kind.lower()
     if kind == _NETWORK and own.startswith(_BALANCERS):
-        return f"{named.kind}/joinLoadBalancer/action"
+        return "Microsoft.Network/virtualNetworks/joinLoadBalancer/action"
     if kind in _CONTENT and own not in _CONTENT:  # a machine's own disk: another check of Azure's, on the machine
         return ""
-    return f"{named.kind}/{JOINED[kind]}" if kind in JOINED else ""
+    return JOINED.get(kind, "")
 
 
 def _references(value: object) -> Iterator[str]:

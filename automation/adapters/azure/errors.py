@@ -79,7 +79,8 @@ def translate(error: azure.AzureError, doing: str) -> BbdcError:
 def code_of(error: azure.AzureError) -> str:
     """Return Azure's code for an error: of the answer, or of the operation that failed; the status without one."""
     inner = getattr(error, "error", None)
-    return str(getattr(inner, "code", None) or _status(error) or "no code")
+    told = getattr(inner, "code", None) or getattr(error, "error_code", None)  # the latter is what stores of blobs have
+    return str(getattr(told, "value", told) or _status(error) or "no code")
 
 
 def _sign_in(error: azure.ClientAuthenticationError, doing: str) -> BbdcError:

@@ -103,6 +103,15 @@ def test_a_set_is_drilled(drilling: tuple[Drilling, Azure, BackupSet], limited: 
     assert drills.leftovers() == ()
 
 
+def test_a_missing_right_on_blobs_is_named(drilling: tuple[Drilling, Azure, BackupSet], limited: Drilling) -> None:
+    _, azure, _ = drilling
+    secret = limited.world.identities.principals[CLIENT].secret
+    limited.world.identities.add(Principal(CLIENT, TENANT, secret, actions=BACKUPS))
+    with pytest.raises(Forbidden, match="blobs/read on https://") as caught:
+        BlobManifests(azure.caller(), CLUSTER).all()
+    assert caught.value.right == f"{BLOBS.removesuffix('*')}read"
+
+
 @pytest.mark.parametrize(
     "missing",
     [
@@ -110,6 +119,7 @@ def test_a_set_is_drilled(drilling: tuple[Drilling, Azure, BackupSet], limited: 
         "Microsoft.Compute/restorePointCollections/restorePoints/write",
         "Microsoft.Compute/restorePointCollections/write",
         "Microsoft.Compute/disks/read",
+        "Microsoft.Compute/disks/beginGetAccess/action",
     ],
 )
 def test_a_missing_right_is_named(drilling: tuple[Drilling, Azure, BackupSet], limited: Drilling, missing: str) -> None:
