@@ -19,7 +19,7 @@ from lab.azure.world import GROUP, SUBSCRIPTION, AzureWorld
 from tests.lab.azure.estate import WAIT, Estate
 
 PLACE = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}/providers"
-JOB = f"{PLACE}/Microsoft.App/jobs/snapshots"
+JOB = f"{PLACE}/Microsoft.Web/sites/snapshots"
 
 
 def test_any_type_is_kept_as_it_is(estate: Estate) -> None:
@@ -31,12 +31,12 @@ def test_any_type_is_kept_as_it_is(estate: Estate) -> None:
     assert (seen["id"], seen["name"], seen["type"], seen["location"]) == (
         JOB,
         "snapshots",
-        "Microsoft.App/jobs",
+        "Microsoft.Web/sites",
         "westeurope",
     )
     estate.send("PATCH", JOB, {"tags": {"c": "d"}, "properties": {"more": 1}})
     assert estate.send("GET", JOB.upper())["tags"] == {"c": "d"}
-    for listing in (f"{PLACE}/Microsoft.App/jobs", f"/subscriptions/{SUBSCRIPTION}/providers/Microsoft.App/jobs"):
+    for listing in (f"{PLACE}/Microsoft.Web/sites", f"/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Web/sites"):
         assert [one["name"] for one in estate.send("GET", listing)["value"]] == ["snapshots"]
     assert estate.call("DELETE", JOB).status_code == 200
     assert estate.call("DELETE", JOB).status_code == 204
@@ -120,10 +120,10 @@ def test_groups(estate: Estate) -> None:
         GROUP,
         "extra",
     ]
-    estate.send("PUT", f"{group}/providers/Microsoft.App/jobs/j", {"location": "westeurope"})
+    estate.send("PUT", f"{group}/providers/Microsoft.Web/sites/j", {"location": "westeurope"})
     assert [one["name"] for one in estate.send("GET", f"{group}/resources")["value"]] == ["j"]
     assert estate.call("DELETE", group).status_code == 409
-    estate.send("DELETE", f"{group}/providers/Microsoft.App/jobs/j")
+    estate.send("DELETE", f"{group}/providers/Microsoft.Web/sites/j")
     assert estate.call("DELETE", group).status_code == 200
     assert estate.send("GET", f"/subscriptions/{SUBSCRIPTION}")["state"] == "Enabled"
 
@@ -158,11 +158,11 @@ def test_the_key_is_its_owners_only(estate: Estate) -> None:
 
 def test_many_at_a_time(estate: Estate) -> None:
     def write(number: int) -> Any:
-        return estate.send("PUT", f"{PLACE}/Microsoft.App/jobs/j{number}", {"location": "westeurope"})["name"]
+        return estate.send("PUT", f"{PLACE}/Microsoft.Web/sites/j{number}", {"location": "westeurope"})["name"]
 
     with ThreadPoolExecutor(8) as pool:
         assert sorted(pool.map(write, range(40))) == sorted(f"j{number}" for number in range(40))
-    assert len(estate.send("GET", f"{PLACE}/Microsoft.App/jobs")["value"]) == 40
+    assert len(estate.send("GET", f"{PLACE}/Microsoft.Web/sites")["value"]) == 40
 
 
 def test_an_answer_leaves_in_one_write(estate: Estate) -> None:
