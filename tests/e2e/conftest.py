@@ -22,8 +22,17 @@ class Lab:
     def run(self, *words, check=True):
         """Run a command in the repository root with the lab's environment; return the finished process."""
         done = subprocess.run(words, cwd=ROOT, env=self.env, capture_output=True, text=True, check=False, timeout=400)
-        assert not check or done.returncode == 0, f"{words}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+        told = f"{words}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+        assert not check or done.returncode == 0, told + self.turned_away()
         return done
+
+    def turned_away(self):
+        """Return what the nodes wrote of their last 401s: none at all means that it was no node of this lab."""
+        logs = self.directory.glob("instances/*/home/log/atlassian-bitbucket-access.log")
+        lines = [
+            f"{log.parts[-4]}: {line}" for log in logs for line in log.read_text().splitlines() if "| 401 |" in line
+        ]
+        return "\n".join(["", "401 by nodes:", *lines[-10:]])
 
     def bbdc(self, *words, check=True):
         return self.run(*BBDC, *words, check=check)
