@@ -138,7 +138,7 @@ class AzureDrills:
         settled = machine is not None and parts.state_of(machine) == "Succeeded"
         running = machine is not None and settled and self._parts.power(machine) == "running"
         waits = [] if running else ["machine not running"]
-        states = {str(disk["name"]): str((disk.get("properties") or {}).get("diskState")) for disk in there.disks}
+        states = {str(disk["name"]): _disk_state(disk) for disk in there.disks}
         waits += [f"{name} {state}" for name, state in states.items() if state != "Attached"]
         ready = [
             {"diskId": disk["id"], "lun": parts.lun_of(disk)}
@@ -198,3 +198,8 @@ def _password_command(model: Model) -> str:
         f"{token} | {config} | curl --fail --silent --show-error --config - {secret}"
         f" | python3 -c {shlex.quote(_MEMBER.format('value'))}"
     )
+
+
+def _disk_state(disk: Json) -> str:
+    """Return a disk's state; Azure tells none until the disk is there."""
+    return str((disk.get("properties") or {}).get("diskState") or "is being made")
