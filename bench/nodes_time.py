@@ -39,7 +39,7 @@ def read(path: Path) -> list[Event]:
 
 def slots(events: Iterable[Event]) -> list[NodeTimes]:
     """Pair every machine that left the balancer with the machine launched next."""
-    listed = list(events)
+    listed = _named(events)
     commands = [e for e in listed if e["event"] == "command"]
     launches = [e for e in listed if e["event"] == "launched"]
     found = []
@@ -49,6 +49,18 @@ def slots(events: Iterable[Event]) -> list[NodeTimes]:
         if new is not None:
             found.append(_slot(listed, old, command["at"], new["instance"], new["at"]))
     return found
+
+
+def _named(events: Iterable[Event]) -> list[Event]:
+    """Say of targets that are told by their address which machine had it then: a renewed one keeps the old one's."""
+    holders: dict[str, str] = {}
+    named = []
+    for event in events:
+        if event["event"] == "launched" and "address" in event:
+            holders[event["address"]] = event["instance"]
+        known = holders.get(event.get("address", ""))
+        named.append(event if "instance" in event or known is None else event | {"instance": known})
+    return named
 
 
 def _slot(events: list[Event], old: str, told: float, new: str, launched: float) -> NodeTimes:
