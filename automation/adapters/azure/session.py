@@ -260,6 +260,15 @@ class _Careful(RetryPolicy):  # type: ignore[misc]  # azure has no types here
             request.context.options["retry_total"] = 0
         return super().send(request)
 
+    def sleep(
+        self, settings: dict[str, Any], transport: Any, response: PipelineResponse[Any, Any] | None = None
+    ) -> None:
+        """Wait for the next try; the answer that is not wanted gives its connection back first."""
+        if response is not None and hasattr(response.http_response, "close"):
+            # Operations are streamed: azure-core leaves such an answer unread, and its connection open.
+            response.http_response.close()
+        super().sleep(settings, transport, response=response)
+
 
 class _Owner(SansIOHTTPPolicy):  # type: ignore[misc]  # azure has no types here
     """Takes the count that a request belongs to out of its options, before they reach the transport."""
