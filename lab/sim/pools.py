@@ -114,6 +114,7 @@ class SimPools(SimBalancer):
         if machine is None:
             return
         gateway = self.cloud.gateway
+        self.witness.lets_in(self.cloud, machine)
         if machine.address not in gateway.pools[SSH]:
             self.cloud.join_ssh(machine, self.clock.now())
         if machine.address not in gateway.wanted or gateway.state == FAILED:

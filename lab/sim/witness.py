@@ -51,6 +51,12 @@ class Witness:
         if well and (machine.registered or any(end > now for end in machine.draining.values())):
             raise InvariantBroken(f"{machine.id} was stopped before it had drained")
 
+    def lets_in(self, cloud: Cloud, machine: Machine) -> None:
+        """Object when users are sent to a machine that has never been a member of the cluster that they use."""
+        node = cloud.bitbucket.nodes.get(machine.id)
+        if node is not None and not node.dead and (node.active_since is None or self._alone(cloud, machine)):
+            raise InvariantBroken(f"{machine.id} was put into the balancer before it had joined")
+
     def changes_model(self, cloud: Cloud) -> None:
         """Object when the model changes while upgrade mode is off: a machine born now could not join."""
         if cloud.bitbucket.window is None:

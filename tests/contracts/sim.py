@@ -51,6 +51,9 @@ class Lenient(Witness):
     def stops(self, cloud: Cloud, machine: Machine, now: float) -> None:
         """Let it happen."""
 
+    def lets_in(self, cloud: Cloud, machine: Machine) -> None:
+        """Let it happen."""
+
     def changes_model(self, cloud: Cloud) -> None:
         """Let it happen."""
 

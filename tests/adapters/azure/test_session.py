@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gc
-
 import pytest
 
 from automation.adapters.azure import session as sessions
@@ -64,14 +62,6 @@ def test_a_throttle_that_does_not_end(rolling: Rolling) -> None:
         read(rolling.session.caller())
     assert caught.value.after == 1
     assert rolling.hands.clock.now() - before >= 3, "Retry-After was minded"
-
-
-def test_an_answer_that_is_not_wanted_leaves_no_connection_open(rolling: Rolling) -> None:
-    """A leak shows as a ResourceWarning, which is an error here."""
-    rolling.faults.refusals["PATCH virtualMachineScaleSets"] = [BUSY, BROKEN]
-    rolling.group.resize(4, observed=3)
-    gc.collect()
-    assert rolling.faults.seen.count("PATCH virtualMachineScaleSets") == 3
 
 
 def test_an_endpoint_that_nobody_serves(rolling: Rolling) -> None:
