@@ -57,6 +57,7 @@ CATALOGUE: Mapping[str, Kind] = {
         {"service": "*", "action": "*", "seconds": 1.0},
         times=1,
     ),
+    "reimage-keeps-disk": Kind("a machine that Azure reimages shows the same disk, by name, id and time, as before"),
     "never-joins": Kind("the next node stays STARTING for ever", times=1, cluster="never_joins"),
     "alone": Kind("the next node finds nobody and runs alone on the shared database", times=1, cluster="alone"),
     "boot-error": Kind("the next node comes up in ERROR", times=1, cluster="boot_error"),

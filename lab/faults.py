@@ -108,6 +108,10 @@ class Hands(Protocol):
         """Let the next long-running operations fail after so many seconds."""
         ...
 
+    def keep_disks(self, *, keep: bool) -> None:
+        """Let machines that are reimaged show the same disk as before, or another one."""
+        ...
+
 
 class FaultBook:
     """The faults that are switched on, and what the cloud's world asks of them (lab.aws.ports.Faults).
@@ -295,11 +299,16 @@ def _fail_operations(hands: Hands, fault: Fault, on: bool) -> None:  # noqa: FBT
         hands.fail_operations(wanted["service"], wanted["action"], fault.left or 1, wanted["seconds"])
 
 
+def _keep_disks(hands: Hands, _fault: Fault, on: bool) -> None:  # noqa: FBT001 - called through the table below
+    hands.keep_disks(keep=on)
+
+
 _HANDS: Mapping[str, Callable[[Hands, Fault, bool], None]] = {
     "crash": _crash,
     "stop-hangs": _hang,
     "az-loss": _lose_zone,
     "database-busy": _keep_busy,
     "operation-fails": _fail_operations,
+    "reimage-keeps-disk": _keep_disks,
     "status-maintenance": _lock,
 }

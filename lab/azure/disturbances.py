@@ -1,4 +1,4 @@
-"""What goes wrong inside operations: a call is accepted, and minutes later it has failed."""
+"""What goes wrong inside operations: a call is accepted, and minutes later it has failed; and what nobody documents."""
 
 from __future__ import annotations
 
@@ -34,6 +34,9 @@ class Disturbances:
     dooms: list[Doom] = field(default_factory=list)
     retry_after: float = 1
     """What a throttled caller is told: seconds until he may come again."""
+    keep_disks: bool = False
+    """Whether the system's disk of an instance keeps name, id and time when it is reimaged: Azure's documents say that
+    it is replaced, and not by what name."""
 
     def fail_operations(
         self,

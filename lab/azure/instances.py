@@ -98,8 +98,7 @@ class Instances:
         self._counts[label] += 1
         instance.machine = f"{label}-{self._counts[label]}"
         instance.power = STARTING
-        instance.born = self.world.clock.now()
-        _new_disk(instance)
+        self._make_disk(instance)
         spec = _spec(instance)
         self.world.machines.launch(spec)
         for device, volume in instance.volumes.items():
@@ -157,6 +156,13 @@ class Instances:
         return None
 
     # --- disks ---------------------------------------------------------------------------------------------------
+
+    def _make_disk(self, instance: Instance) -> None:
+        """Make the disk of the operating system; what shows of it stays where reimaging keeps disks."""
+        if instance.born and self.world.disturbances.keep_disks:
+            return
+        instance.born = self.world.clock.now()
+        _new_disk(instance)
 
     def plug(self, instance: Instance, device: str, volume: str) -> None:
         """Attach a disk's volume."""

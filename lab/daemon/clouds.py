@@ -131,6 +131,10 @@ class Cloud(Protocol):
         """Let the next long-running operations fail after a while; False where the cloud has none."""
         ...
 
+    def keep_disks(self, *, keep: bool) -> bool:
+        """Let machines that are reimaged show the same disk as before, or another one; False where none is."""
+        ...
+
     def cpu(self, figures: Mapping[str, float]) -> None:
         """Record percentages, by machine."""
         ...

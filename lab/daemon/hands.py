@@ -109,3 +109,8 @@ class DaemonHands:
         """Let the next long-running operations fail."""
         if not self.cloud.fail_operations(service, action, times, seconds):
             raise NoSuchFault("this lab's cloud has no long-running operations")
+
+    def keep_disks(self, *, keep: bool) -> None:
+        """Let machines that are reimaged show the same disk as before, or another one."""
+        if not self.cloud.keep_disks(keep=keep) and keep:
+            raise NoSuchFault("this lab's cloud reimages nothing")

@@ -154,6 +154,10 @@ class AwsCloud:
         """AWS answers at once."""
         return False
 
+    def keep_disks(self, *, keep: bool) -> bool:  # noqa: ARG002 - the port's signature
+        """AWS makes machines anew."""
+        return False
+
     def cpu(self, figures: Mapping[str, float]) -> None:
         """Record CPUUtilization."""
         with self.lock:

@@ -12,7 +12,7 @@ from unittest.mock import patch
 
 from automation.adapters.azure.host import AzureHost
 from automation.adapters.azure.load_balancer import AzureBalancer
-from automation.adapters.azure.machines import identity_of
+from automation.adapters.azure.machines import identity_of, renewed_of
 from automation.adapters.azure.metrics import AzureMetrics
 from automation.adapters.azure.nodes import AzureGroup
 from automation.adapters.azure.session import Azure
@@ -73,7 +73,9 @@ class AzureHands:
 
     def _found(self, instance: str) -> Instance:
         """Return the lab's machine under an id of ours."""
-        shown = {identity_of(one.as_dict()): str(one.instance_id) for one in self.estate.members.list(GROUP, SET)}
+        renewed = renewed_of(self.estate.sets.get(GROUP, SET).as_dict())
+        members = self.estate.members.list(GROUP, SET)
+        shown = {identity_of(one.as_dict(), renewed): str(one.instance_id) for one in members}
         place = self.estate.id("Microsoft.Compute/virtualMachineScaleSets", SET)
         found: Instance = self.world.resources.get(f"{place}/virtualMachines/{shown[instance]}").own
         return found

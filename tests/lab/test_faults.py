@@ -52,6 +52,9 @@ class Recorder:
     def fail_operations(self, service: str, action: str, times: int, seconds: float) -> None:
         self.done.append(("fail_operations", service, action, times, seconds))
 
+    def keep_disks(self, *, keep: bool) -> None:
+        self.done.append(("keep_disks", keep))
+
     def keep_databases_busy(self, state: str, seconds: float) -> None:
         self.done.append(("busy", state, seconds))
 

@@ -1,7 +1,11 @@
 """The machines of a scale set, under ids that tell a reimaged machine from the one before it.
 
-Azure keeps instance id, vmId and address when it reimages; only the disk of the operating system is another one. So
-our id is the instance id with a digest of that disk: ``3-9f86d081``. Whoever has an old id in hand finds no machine.
+Azure keeps instance id, vmId and address when it reimages; the disk of the operating system is replaced. So our id is
+the instance id with a digest of that disk: ``3-9f86d081``. Whoever has an old id in hand finds no machine.
+
+That a replaced disk has another name or id is documented for single machines only. Should Azure keep both, the scale
+set's tag ``bitbucket-dc:renewed`` says when the instance was last reimaged, and the digest is of that as well. No time
+that Azure shows would do: it is not documented which of them a restart, a move to another host or a tag changes.
 """
 
 from __future__ import annotations
@@ -61,13 +65,13 @@ def machines_of(caller: Caller, group: Mapping[str, Any]) -> tuple[Machine, ...]
     found = caller.pages("compute", f"{_MEMBERS}.list", caller.group, name, expand="instanceView")
     cards = caller.pages("network", _CARDS, caller.group, name) if found else []
     addresses = {_owner(card): _address(card) for card in cards}
-    replacing = replacing_of(group)
-    return tuple(machine_of(one, addresses.get(str(one["id"]).lower()), replacing) for one in found)
+    return tuple(machine_of(one, addresses.get(str(one["id"]).lower()), group) for one in found)
 
 
-def machine_of(one: Mapping[str, Any], address: str | None, replacing: Mapping[str, str]) -> Machine:
-    """Read one machine; ``replacing`` tells which version those had whose reimaging was begun."""
-    identity, power = identity_of(one), _code(one, "PowerState")
+def machine_of(one: Mapping[str, Any], address: str | None, group: Mapping[str, Any]) -> Machine:
+    """Read one machine, as its scale set's notes tell it."""
+    replacing, renewed = replacing_of(group), renewed_of(group)
+    identity, power = identity_of(one, renewed), _code(one, "PowerState")
     zones = one.get("zones") or []
     return Machine(
         number=str(one["instanceId"]),
@@ -79,7 +83,7 @@ def machine_of(one: Mapping[str, Any], address: str | None, replacing: Mapping[s
             # The tags say the model that is applied, which reaches the machine only when it is reimaged.
             version=replacing.get(identity) or tags.read(one).get(tags.VERSION) or None,
             zone="-".join([str(one.get("location", "")), *map(str, zones[:1])]) or None,
-            launched=_launched(one),
+            launched=_launched(one, renewed),
         ),
         power=power,
         is_latest=bool(_properties(one).get("latestModelApplied")),
@@ -87,11 +91,13 @@ def machine_of(one: Mapping[str, Any], address: str | None, replacing: Mapping[s
     )
 
 
-def identity_of(one: Mapping[str, Any]) -> str:
-    """Return our id of an instance."""
-    disk = _disk(one)
-    seed = "|".join([str(_properties(one).get("vmId")), str((disk.get("managedDisk") or {}).get("id")), _name(disk)])
-    return f"{one['instanceId']}-{hashlib.sha256(seed.lower().encode()).hexdigest()[:8]}"
+def identity_of(one: Mapping[str, Any], renewed: Mapping[str, int]) -> str:
+    """Return our id of an instance; ``renewed`` is what ``renewed_of`` returns."""
+    disk, number = _disk(one), str(one["instanceId"])
+    known = [_properties(one).get("vmId"), (disk.get("managedDisk") or {}).get("id"), _name(disk)]
+    if number in renewed:
+        known.append(renewed[number])
+    return f"{number}-{hashlib.sha256('|'.join(map(str, known)).lower().encode()).hexdigest()[:8]}"
 
 
 def number_of(instance: str) -> str:
@@ -112,6 +118,21 @@ def replacing_of(group: Mapping[str, Any]) -> dict[str, str]:
     return dict(_pairs(lines))
 
 
+def renewed_of(group: Mapping[str, Any]) -> dict[str, int]:
+    """Return instance id -> when it was last reimaged without getting another disk, in seconds since the epoch."""
+    lines = tags.read(group).get(tags.RENEWED, "").split()
+    return {number: int(moment) for number, moment in _pairs(lines) if moment.isdigit()}
+
+
+def renewed_tag(renewed: Mapping[str, int]) -> str:
+    """Return the tag's value; more than 19 instances do not fit, of which the last ones are kept."""
+    found = ""
+    for number, moment in sorted(renewed.items(), key=lambda item: item[1], reverse=True):
+        line = f"{number}={moment} {found}".strip()
+        found = line if len(line) <= tags.LONGEST else found
+    return found
+
+
 def _pairs(lines: list[str]) -> Iterator[tuple[str, str]]:
     for line in lines:
         identity, separator, version = line.partition("=")
@@ -130,8 +151,8 @@ def _state(one: Mapping[str, Any], power: str, *, is_replaced: bool) -> Instance
     return InstanceState.UNKNOWN
 
 
-def _launched(one: Mapping[str, Any]) -> float | None:
-    """Return when the disk of the operating system was made, or else when the instance was."""
+def _launched(one: Mapping[str, Any], renewed: Mapping[str, int]) -> float | None:
+    """Return when the disk of the operating system was made, or else when the instance was; reimaged is made anew."""
     disks = (_properties(one).get("instanceView") or {}).get("disks") or []
     times = [
         str(status["time"])
@@ -141,7 +162,9 @@ def _launched(one: Mapping[str, Any]) -> float | None:
         if status.get("time")
     ]
     said = min(times, default=None) or _properties(one).get("timeCreated")
-    return dt.datetime.fromisoformat(str(said)).timestamp() if said else None
+    made = [dt.datetime.fromisoformat(str(said)).timestamp()] if said else []
+    number = str(one["instanceId"])
+    return max([*made, *([float(renewed[number])] if number in renewed else [])], default=None)
 
 
 def _code(one: Mapping[str, Any], kind: str) -> str:

@@ -2,14 +2,18 @@
 
 A node is renewed in its place: the model is applied to one instance, then that instance is reimaged; it keeps its
 address. Between the two the instance's tags tell a version that does not run yet, so the scale set's tag
-``bitbucket-dc:replacing`` keeps what it really has until its disk is another one.
+``bitbucket-dc:replacing`` keeps what it really has until it is another machine.
+
+It is another machine when its disk is another one. Should Azure keep the disk's id, it is when Azure has said that the
+reimaging succeeded, which is then put down in the tag ``bitbucket-dc:renewed``. A process that died before it could
+put that down has lost nothing: the machine still counts as the old one, and is reimaged once more.
 
 An act that names no instance would mean all of them: every act here goes through ``number_of`` and names exactly one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any
 
 from azure.core import MatchConditions
@@ -18,7 +22,15 @@ from automation.adapters.azure import rights, tags
 from automation.adapters.azure.autoscale import PROCESS, Autoscale
 from automation.adapters.azure.capacity import Capacity
 from automation.adapters.azure.discovery import Estate
-from automation.adapters.azure.machines import Machine, identity_of, machines_of, number_of, replacing_of
+from automation.adapters.azure.machines import (
+    Machine,
+    identity_of,
+    machines_of,
+    number_of,
+    renewed_of,
+    renewed_tag,
+    replacing_of,
+)
 from automation.adapters.azure.session import Caller
 from automation.adapters.host.start_script import with_version
 from automation.core.cluster import InstanceState, NodeGroup
@@ -30,6 +42,8 @@ DISTURBING = frozenset({PROCESS})
 """What could take or add machines by itself."""
 LAUNCHING: frozenset[str] = frozenset()
 """Azure makes machines only when it is told to: nothing needs to be switched off while data is swapped."""
+_TRIES = 3
+"""How often a renewal is put down before somebody else's changes of the scale set are a conflict."""
 _SETS, _MEMBERS = "virtual_machine_scale_sets", "virtual_machine_scale_set_vms"
 
 Json = dict[str, Any]
@@ -65,7 +79,13 @@ class AzureGroup:
         )
 
     def replace(self, instance: str, version: str | None) -> None:
-        """Apply the model to the machine and reimage it; one that does not run is exchanged for a new one."""
+        """Apply the model to the machine, reimage it, and wait until Azure has done that: minutes on the real cloud.
+
+        One that does not run is exchanged for a new one.
+
+        Raises:
+            BbdcError: the reimaging failed, or nobody can tell: the machine is the old one, and can be told again.
+        """
         group = self._estate.group()
         machine = self._must_go(group, instance, version)
         if machine is None:
@@ -78,6 +98,7 @@ class AzureGroup:
             self._apply(group, machine.number)
         if self._is_still(group, instance):
             self._reimage(group, instance)
+            self._put_down(instance)
 
     def retire(self, instance: str, version: str | None) -> None:
         """Delete the machine; Azure lowers the capacity by one."""
@@ -170,7 +191,7 @@ class AzureGroup:
             found = self._caller.call("compute", f"{_MEMBERS}.get", self._caller.group, group["name"], number)
         except NotFound:
             return False
-        return identity_of(found) == instance
+        return identity_of(found, renewed_of(group)) == instance
 
     # --- acts on one machine -------------------------------------------------------------------------------------
 
@@ -182,16 +203,34 @@ class AzureGroup:
         self._caller.finish("compute", f"{_SETS}.begin_update_instances", self._caller.group, group["name"], body)
 
     def _reimage(self, group: Json, instance: str) -> None:
-        self._on_one(f"{_MEMBERS}.begin_reimage", group, instance)
+        self._on_one(self._caller.finish, f"{_MEMBERS}.begin_reimage", group, instance)
 
     def _delete(self, group: Json, instance: str) -> None:
-        self._on_one(f"{_MEMBERS}.begin_delete", group, instance)
+        self._on_one(self._caller.begin, f"{_MEMBERS}.begin_delete", group, instance)
 
-    def _on_one(self, operation: str, group: Json, instance: str) -> None:
+    def _on_one(self, send: Callable[..., Any], operation: str, group: Json, instance: str) -> None:
         try:
-            self._caller.begin("compute", operation, self._caller.group, group["name"], number_of(instance))
+            send("compute", operation, self._caller.group, group["name"], number_of(instance))
         except NotFound:
             return  # gone between the look and the act
+
+    def _put_down(self, instance: str) -> None:
+        """Put down that the machine was reimaged, unless its disk shows it.
+
+        Raises:
+            Conflict: somebody else changes the scale set all the time.
+        """
+        for left in reversed(range(_TRIES)):
+            group = self._estate.group()
+            if not self._is_still(group, instance):
+                return
+            known, number, now = renewed_of(group), number_of(instance), int(self._caller.azure.clock.now())
+            known[number] = max(now, known.get(number, 0) + 1)
+            try:
+                self._update(group, {"tags": tags.read(group) | {tags.RENEWED: renewed_tag(known)}})
+            except Conflict:
+                if not left:
+                    raise
 
     def _exchange(self, group: Json, machine: Machine) -> None:
         """Delete a machine that does not run, and have a new one: what is switched off cannot be reimaged."""
@@ -203,7 +242,7 @@ class AzureGroup:
             self._set_capacity(fresh, desired)
 
     def _mark(self, group: Json, machine: Machine) -> None:
-        """Keep the version that the machine has, until its disk is another one."""
+        """Keep the version that the machine has, until it is another one."""
         known = replacing_of(group)
         if machine.id in known:
             return
