@@ -23,6 +23,8 @@ server, whose firewall drops port 5701, and every join would wait for that time-
 
 REPLACING_TAG = "bitbucket-dc:replacing"
 """On Azure's scale set: nodes that the automation is renewing. Written by the automation, kept by the program."""
+RENEWED_TAG = "bitbucket-dc:renewed"
+"""Beside it: nodes whose disk does not show that they were renewed. Written and kept likewise."""
 DRAINING_TAG = "bitbucket-dc:draining"
 """On Azure's application gateway: nodes that the automation has taken out. Written and kept likewise."""
 DRAINING_TIME_TAG = "bitbucket-dc:draining-time"

@@ -14,7 +14,7 @@ import pulumi
 from pulumi.runtime import invoke_async
 
 from components.azure.place import Place
-from components.naming import DRAINING_TAG, REPLACING_TAG
+from components.naming import DRAINING_TAG, RENEWED_TAG, REPLACING_TAG
 
 POOL_HTTP, POOL_SSH = "http", "ssh"
 """Names of the pools, by which the automation knows them."""
@@ -70,15 +70,17 @@ async def facts(where: Place, names: Names, parent: pulumi.Resource) -> Facts:
     nodes = int((scale_set.get("sku") or {}).get("capacity") or 0)
     addresses = _pool(gateway, POOL_HTTP).get("backendAddresses") or []
     http = sorted(str(line["ipAddress"]) for line in addresses if line.get("ipAddress"))
-    ssh = _pool(balancer, POOL_SSH).get("loadBalancerBackendAddresses") or []
     # Only while a node is out of service: afterwards the notes mean nothing, and would be updates for nothing.
     notes = len(http) < nodes
+    pool = _pool(balancer, POOL_SSH).get("loadBalancerBackendAddresses") or []
+    ssh = [line for line in pool if notes or not _is_left_over(line, http)]
     return Facts(
         nodes,
         [{"ip_address": address} for address in http],
         sorted((_address(line) for line in ssh if line.get("ipAddress")), key=lambda line: str(line["ip_address"])),
         _kept(gateway, DRAINING_TAG) if notes else {},
-        _kept(scale_set, REPLACING_TAG) if notes else {},
+        # A renewal holds for ever: without it a machine would be taken for the one before it.
+        (_kept(scale_set, REPLACING_TAG) if notes else {}) | _kept(scale_set, RENEWED_TAG),
     )
 
 
@@ -124,9 +126,15 @@ def _pool(found: Json, name: str) -> Json:
     return next((pool for pool in pools if pool.get("name") == name), {})
 
 
+def _is_left_over(line: Json, serving: Sequence[str]) -> bool:
+    """Tell whether an address is down and no node's: that of a node which a roll has taken away for good."""
+    return line.get("adminState") == "Down" and line.get("ipAddress") not in serving
+
+
 def _address(line: Json) -> dict[str, Any]:
-    """Return one address with what says where it is: a network, or a subnet of one."""
-    kept = {"name": line.get("name"), "ip_address": line["ipAddress"], "admin_state": line.get("adminState")}
+    """Return one address with what says where it is: a network, or a subnet of one; a state only if it has one."""
+    state = None if line.get("adminState") == "None" else line.get("adminState")
+    kept = {"name": line.get("name"), "ip_address": line["ipAddress"], "admin_state": state}
     places = {"virtual_network": line.get("virtualNetwork"), "subnet": line.get("subnet")}
     kept |= {name: {"id": place["id"]} for name, place in places.items() if place}
     return {name: value for name, value in kept.items() if value is not None}

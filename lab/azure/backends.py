@@ -5,7 +5,8 @@ What a document says is what somebody wants; what is here is what has been taken
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,7 @@ class Backend:
     Attributes:
         address: where it is.
         since: when it was registered, or removed when it drains.
-        until: when draining is over; None while it is registered.
+        until: when draining is over; None while it is registered, infinity while its administrative state is Down.
         healthy: the last report; None when there is none yet.
         reason: the balancer's words for an unhealthy one.
         open: requests and connections in flight, as last reported.
@@ -37,8 +38,13 @@ class Backend:
 
     @property
     def draining(self) -> bool:
-        """Whether it has been removed."""
+        """Whether it gets nothing new: it has been removed, or is down."""
         return self.until is not None
+
+    @property
+    def down(self) -> bool:
+        """Whether its administrative state is Down: what is open goes on for as long as it likes."""
+        return self.until == math.inf
 
 
 @dataclass(slots=True)
@@ -55,17 +61,20 @@ class Backends:
     pools: dict[str, dict[str, Backend]] = field(default_factory=dict)
     version: int = 1
 
-    def take_over(self, pool: str, addresses: Iterable[str], drain: float) -> None:
-        """Let a pool have these addresses; others drain for so many seconds."""
+    def take_over(self, pool: str, addresses: Iterable[str], drain: float, *, down: Collection[str] = ()) -> None:
+        """Let a pool have these addresses, and these as ``down``; others drain for so many seconds."""
         now = self.world.clock.now()
         known, wanted = self.pools.setdefault(key(pool), {}), set(addresses)
         for address in sorted(wanted):
             if address not in known or known[address].draining:
                 known[address] = Backend(address, now)
                 self._changed("registered", pool, address)
+        for address in sorted(set(down)):
+            known.setdefault(address, Backend(address, now))
         for address in sorted(set(known) - wanted):
-            if not known[address].draining:
-                known[address].since, known[address].until = now, now + drain
+            until = math.inf if address in down else now + drain
+            if not known[address].draining or known[address].down != (address in down):
+                known[address].since, known[address].until = now, until
                 self._changed("deregistered", pool, address)
 
     def forget(self, owner: str) -> None:

@@ -1,4 +1,10 @@
-"""Load balancers of the fourth layer, as for Git over SSH: pools of addresses, each a resource of its own."""
+"""Load balancers of the fourth layer, as for Git over SSH: pools of addresses, each a resource of its own.
+
+An address whose administrative state is Down gets no new connections, and the established ones persist. What becomes
+of them when an address is removed is documented nowhere: here they are cut off at once, so nobody builds upon it.
+
+Source: Microsoft, *Administrative State (Admin State) in Azure Load Balancer*.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +23,10 @@ BALANCER = "Microsoft.Network/loadBalancers"
 POOL = "Microsoft.Network/loadBalancers/backendAddressPools"
 RULE = "Microsoft.Network/loadBalancers/loadBalancingRules"
 LISTS = ("frontendIPConfigurations", "loadBalancingRules", "probes", "inboundNatRules", "outboundRules")
-IDLE = 240.0
-"""Seconds for which flows to a removed address go on: the idle time-out of a rule."""
+UNTOLD = 0.0
+"""Seconds for which flows to a removed address go on."""
+STATES = ("None", "Up", "Down")
+"""Administrative states of an address; none is the first."""
 
 
 @dataclass(slots=True)
@@ -63,17 +71,25 @@ class Pools(Kind):
     synchronous: ClassVar[bool] = False
     busy: ClassVar[str] = BUSY
 
+    def accept(self, change: Change) -> Json:
+        """Refuse administrative states that there are not."""
+        document = Kind.accept(self, change)
+        for line in _lines(document.get("properties") or {}):
+            if _state(line) not in STATES:
+                raise errors.invalid(f"The value '{_state(line)}' of property 'adminState' is not one of {STATES}.")
+        return document
+
     def apply(self, resource: Resource, change: Change) -> Steps:  # noqa: ARG002 - the document says it all
         """Take the addresses over."""
         yield self.world.after(self.world.timings.network)
-        lines = resource.properties.get("loadBalancerBackendAddresses") or []
-        addresses = [str(line["properties"]["ipAddress"]) for line in lines]
-        self.world.backends.take_over(resource.id, addresses, IDLE)
+        states = {str(line["properties"]["ipAddress"]): _state(line) for line in _lines(resource.properties)}
+        down = {address for address, state in states.items() if state == "Down"}
+        self.world.backends.take_over(resource.id, states.keys() - down, UNTOLD, down=down)
         return None
 
     def remove(self, resource: Resource) -> Steps:
         """Let everything drain."""
-        self.world.backends.take_over(resource.id, [], IDLE)
+        self.world.backends.take_over(resource.id, [], UNTOLD)
         yield self.world.after(self.world.timings.network)
         return None
 
@@ -93,7 +109,17 @@ class Rules(Kind):
     def _health(self, rule: Resource) -> Steps:
         yield self.world.after(self.world.timings.gateway_health)
         pool = (rule.properties.get("backendAddressPool") or {}).get("id", "")
-        known = [one for one in self.world.backends.pools.get(key(pool), {}).values() if not one.draining]
-        lines = [{"ipAddress": one.address, "state": "Up" if one.healthy else "Down"} for one in known]
-        up = sum(bool(one.healthy) for one in known)
+        found = self.world.backends.pools.get(key(pool), {}).values()
+        known = {one.address: bool(one.healthy) and not one.down for one in found if one.down or not one.draining}
+        lines = [{"ipAddress": address, "state": "Up" if up else "Down"} for address, up in known.items()]
+        up = sum(known.values())
         return {"up": up, "down": len(known) - up, "loadBalancerBackendAddresses": lines}
+
+
+def _lines(properties: Json) -> list[Json]:
+    found: list[Json] = properties.get("loadBalancerBackendAddresses") or []
+    return found
+
+
+def _state(line: Json) -> str:
+    return str((line.get("properties") or {}).get("adminState") or STATES[0])

@@ -61,7 +61,7 @@ class Routes(Published[AzureWorld]):
         if key(pool) not in self.world.backends.pools:
             return
         probe = _part(balancer, "probes", (rule.get("probe") or {}).get("id", ""))
-        group = self._group(pool, "TCP", int(rule["backendPort"]), probe or {})
+        group = self._group(pool, "TCP", int(rule["backendPort"]), probe or {}) | {"cuts": True}
         yield self._listener("ssh", balancer, pool, 60.0 * float(rule.get("idleTimeoutInMinutes", 4))), group
 
     def _listener(self, kind: str, owner: Resource, pool: str, idle: float) -> Json | None:

@@ -208,6 +208,12 @@ class AzureCloud:
             self.world.disturbances.fail_operations(service, action, times=times, seconds=seconds)
         return True
 
+    def keep_disks(self, *, keep: bool) -> bool:
+        """Let reimaged machines show the same disk, or another one."""
+        with self.lock:
+            self.world.disturbances.keep_disks = keep
+        return True
+
     def cpu(self, figures: Mapping[str, float]) -> None:
         """Record Percentage CPU."""
         with self.lock:
@@ -243,5 +249,5 @@ def _timings(options: Options) -> Timings:
 def _state(backend: Backend) -> str:
     """Return a backend's state in the words of ``bbdc lab status``."""
     if backend.draining:
-        return "draining"
+        return "down" if backend.down else "draining"
     return {True: "healthy", False: "unhealthy", None: "initial"}[backend.healthy]

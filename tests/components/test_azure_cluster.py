@@ -209,14 +209,20 @@ ROLLING: Any = {
             {
                 "name": "ssh",
                 "loadBalancerBackendAddresses": [
-                    {"name": "node-9", "ipAddress": "10.0.16.9", "virtualNetwork": {"id": NETWORK}}
+                    {
+                        "name": "node-9",
+                        "ipAddress": "10.0.16.9",
+                        "virtualNetwork": {"id": NETWORK},
+                        "adminState": "None",
+                    },
+                    {"name": "node-7", "ipAddress": "10.0.16.7", "adminState": "Down"},
                 ],
             }
         ]
     },
     "azure-native:compute:getVirtualMachineScaleSet": {
         "sku": {"name": "Standard_D4s_v5", "capacity": 4},
-        "tags": {"bitbucket-dc:replacing": "vm-1=7.9.0"},
+        "tags": {"bitbucket-dc:replacing": "vm-1=7.9.0", "bitbucket-dc:renewed": "2=1790000000"},
     },
 }
 
@@ -240,7 +246,8 @@ def test_addresses_and_capacity_are_sent_as_the_automation_left_them(rolling):
     assert http["backendAddresses"] == [{"ipAddress": "10.0.16.5"}, {"ipAddress": "10.0.16.9"}]
     (ssh,) = rolling.one("LoadBalancer").inputs["backendAddressPools"]
     assert ssh["loadBalancerBackendAddresses"] == [
-        {"name": "node-9", "ipAddress": "10.0.16.9", "virtualNetwork": {"id": NETWORK}}
+        {"name": "node-7", "ipAddress": "10.0.16.7", "adminState": "Down"},
+        {"name": "node-9", "ipAddress": "10.0.16.9", "virtualNetwork": {"id": NETWORK}},
     ]
     assert rolling.one("VirtualMachineScaleSet").inputs["sku"]["capacity"] == 4
 
@@ -249,11 +256,15 @@ def test_notes_of_the_automation_stay_while_they_mean_something(rolling):
     assert rolling.one("ApplicationGateway").inputs["tags"]["bitbucket-dc:draining"] == "vm-1=1790000000"
     assert rolling.one("VirtualMachineScaleSet").inputs["tags"]["bitbucket-dc:replacing"] == "vm-1=7.9.0"
     assert "somebody" not in rolling.one("ApplicationGateway").inputs["tags"]
-    note = {"bitbucket-dc:replacing": "vm-1=7.9.0"}
+    note = {"bitbucket-dc:replacing": "vm-1=7.9.0", "bitbucket-dc:renewed": "2=1790000000"}
     smaller = {"azure-native:compute:getVirtualMachineScaleSet": {"sku": {"capacity": 2}, "tags": note}}
     quiet = build(answers=ROLLING | smaller)  # as many in the pool as there are: nobody is out
     assert "bitbucket-dc:draining" not in quiet.one("ApplicationGateway").inputs["tags"]
     assert "bitbucket-dc:replacing" not in quiet.one("VirtualMachineScaleSet").inputs["tags"]
+    (ssh,) = quiet.one("LoadBalancer").inputs["backendAddressPools"]
+    assert [line["name"] for line in ssh["loadBalancerBackendAddresses"]] == ["node-9"], "node-7 is nobody's"
+    for estate in (rolling, quiet):  # a renewed machine stays renewed
+        assert estate.one("VirtualMachineScaleSet").inputs["tags"]["bitbucket-dc:renewed"] == "2=1790000000"
 
 
 @pytest.mark.parametrize(("planned", "capacity"), [(2, 4), (4, 4), (6, 6)])

@@ -86,8 +86,8 @@ class AzureBalancer:
         if address is None:
             return
         pool = self._pool()
-        if pool is not None and address in pool.addresses:
-            ssh_pool.write(self._caller, pool, pool.without(address))
+        if pool is not None and address in pool.serving:
+            ssh_pool.write(self._caller, pool, pool.draining(address))
         gateway = self._gateway()
         if address in gateway.addresses or (gateway.state == "Failed" and instance in gateway.taken_out):
             since = float(int(self._clock.now()))
@@ -106,7 +106,7 @@ class AzureBalancer:
         if address is None:
             return
         pool = self._pool()
-        if pool is not None and address not in pool.addresses:
+        if pool is not None and address not in pool.serving:
             kept = pool.only(held(pool.addresses, machines))
             ssh_pool.write(self._caller, pool, kept.including(address, self._network()))
         gateway = self._gateway()
@@ -161,7 +161,7 @@ class AzureBalancer:
         found = []
         for machine in machines:
             address = machine.instance.address or ""
-            if address in pool.addresses:
+            if address in pool.serving:
                 state = TargetState.HEALTHY if up.get(address) else TargetState.UNHEALTHY
                 found.append(Target(machine.id, SSH, state))
             elif now < taken_out.get(machine.id, float("-inf")) + pool.drain_seconds:

@@ -153,6 +153,52 @@ def test_while_an_address_is_not_told_nobody_is_taken_for_gone() -> None:
     assert held(["10.0.0.4", "10.0.0.9"], [*whole, _machine(None)]) == ("10.0.0.4", "10.0.0.9")
 
 
+def test_for_ssh_a_node_is_down_and_stays_in_the_pool(rolling: Rolling) -> None:
+    """What is open goes on then; and the pool is as before once the node is back."""
+    rolling.registered()
+    before, instance = _ssh(rolling), rolling.instances()["0"]
+    rolling.balancer.deregister(instance.id)
+    assert _ssh(rolling) == {address: "Down" if address == instance.address else None for address in before}
+    assert rolling.states(instance.id)["ssh"] is TargetState.DRAINING
+    rolling.hands.wait(DRAIN + 1)
+    assert rolling.states(instance.id) == {}
+    rolling.balancer.register(instance.id)
+    assert _ssh(rolling) == before | {instance.address: "None"}
+    rolling.hands.wait(5)
+    assert rolling.states(instance.id) == HEALTHY
+
+
+def test_a_process_that_dies_between_the_balancers_takes_the_node_out_all_the_same(rolling: Rolling) -> None:
+    rolling.registered()
+    instance = rolling.instances()["0"]
+    rolling.faults.refusals[WRITE_GATEWAY] = [Reply(500, "InternalServerError", "not now")] * 4
+    with pytest.raises(Unavailable):
+        rolling.balancer.deregister(instance.id)
+    rolling.faults.refusals.clear()
+    assert rolling.states(instance.id) == {"http": TargetState.HEALTHY}
+    rolling.another_balancer().deregister(instance.id)
+    assert rolling.states(instance.id) == DRAINING
+
+
+def test_without_a_probe_states_do_nothing_and_addresses_leave_the_pool(rolling: Rolling) -> None:
+    rolling.registered()
+    balancers = rolling.hands.estate.clients.network.load_balancers
+    body = balancers.get(GROUP, BALANCER).as_dict()
+    for rule in body["properties"]["loadBalancingRules"]:
+        del rule["properties"]["probe"]
+    balancers.begin_create_or_update(GROUP, BALANCER, body, **WAIT).result()
+    instance = rolling.instances()["0"]
+    rolling.balancer.deregister(instance.id)
+    assert instance.address not in _ssh(rolling)
+
+
+def _ssh(rolling: Rolling) -> dict[str | None, str | None]:
+    """Return address -> administrative state of the load balancer's pool."""
+    pools = rolling.hands.estate.clients.network.load_balancer_backend_address_pools
+    lines = pools.get(GROUP, BALANCER, "ssh").as_dict()["properties"]["loadBalancerBackendAddresses"]
+    return {line["properties"]["ipAddress"]: line["properties"].get("adminState") for line in lines}
+
+
 def _machine(address: str | None) -> Machine:
     instance = Instance("0-abcd", address, InstanceState.IN_SERVICE, "7.9.0")
     return Machine("0", "/subscriptions/s", instance, "running", is_latest=True, has_agent=True)

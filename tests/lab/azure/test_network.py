@@ -155,7 +155,48 @@ def test_a_balancers_pool_is_a_resource_of_its_own(estate: Estate) -> None:
     assert seen.load_balancer_backend_addresses[0].ip_address == "10.0.0.4"
     assert list(estate.world.backends.pools[seen.id.lower()]) == ["10.0.0.4"]
     pools.begin_create_or_update(GROUP, "ssh", "nodes", {"properties": {}}, **WAIT).result()
-    assert estate.world.backends.pools[seen.id.lower()]["10.0.0.4"].draining
+    estate.settle(1)
+    assert estate.world.backends.pools[seen.id.lower()] == {}, "nobody says that flows to a removed address go on"
+
+
+def test_an_address_that_is_down_drains_until_it_is_put_back(estate: Estate) -> None:
+    network = estate.clients.network
+    place = f"/subscriptions/{estate.world.subscription}/resourceGroups/{GROUP}/providers/Microsoft.Network"
+    rule = {
+        "protocol": "Tcp",
+        "frontendPort": 7999,
+        "backendPort": 7999,
+        "backendAddressPool": {"id": f"{place}/loadBalancers/states/backendAddressPools/nodes"},
+    }
+    properties = {"backendAddressPools": [{"name": "nodes"}], "loadBalancingRules": [{"name": "r", "properties": rule}]}
+    body = {"location": "westeurope", "sku": {"name": "Standard"}, "properties": properties}
+    network.load_balancers.begin_create_or_update(GROUP, "states", body, **WAIT).result()
+    pools, rules = network.load_balancer_backend_address_pools, network.load_balancer_load_balancing_rules
+
+    def write(state: str) -> None:
+        lines = [
+            {"name": "n0", "properties": {"ipAddress": "10.0.0.4", "adminState": state}},
+            {"name": "n1", "properties": {"ipAddress": "10.0.0.5"}},
+        ]
+        pool = {"properties": {"loadBalancerBackendAddresses": lines}}
+        pools.begin_create_or_update(GROUP, "states", "nodes", pool, **WAIT).result()
+
+    def registered() -> list[bool]:
+        known = estate.world.backends.pools[f"{place}/loadBalancers/states/backendAddressPools/nodes".lower()]
+        return [not known[address].draining for address in ("10.0.0.4", "10.0.0.5")]
+
+    write("None")
+    assert registered() == [True, True]
+    write("Down")
+    assert registered() == [False, True]
+    estate.settle(7200)
+    assert registered() == [False, True], "established connections persist for as long as they like"
+    told = rules.begin_health(GROUP, "states", "r", **WAIT).result()
+    assert {one.ip_address: one.state for one in told.load_balancer_backend_addresses}["10.0.0.4"] == "Down"
+    write("None")
+    assert registered() == [True, True]
+    with pytest.raises(HttpResponseError):
+        write("Drain")
 
 
 def test_a_subnet_in_use_stays(estate: Estate) -> None:
