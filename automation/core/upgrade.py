@@ -47,8 +47,12 @@ def _give_up(case: Case, decision: Decision) -> Decision:
 
 
 def _aborted(case: Case) -> Decision | None:
-    """End on request, but never with a node half out: what is in motion is finished first."""
-    moving = case.unproven or _begun(case) or len(case.staying) < case.seen.group.desired
+    """End on request, but never with a node half out: what is in motion is finished first.
+
+    A group that wants fewer machines than were planned is in motion too: one was deleted, and its successor not ordered.
+    """
+    fewer = len(case.staying) < max(case.seen.group.desired, case.plan.planned)
+    moving = case.unproven or _begun(case) or fewer
     if not case.memory.aborted or moving:
         return None
     return Pause("aborted_by_operator", "the upgrade stays open; run the upgrade again to go on, or roll back")
@@ -232,7 +236,8 @@ def _taken_away(case: Case, member: Member) -> Decision:
 def _capacity(case: Case) -> Decision | None:
     """Bring the group to the planned size, or one above it for the time of a roll with a surge machine."""
     desired, plan = case.seen.group.desired, case.plan
-    wanted = plan.planned + 1 if plan.surge and case.outdated else plan.planned
+    surge = plan.surge and case.outdated and not case.memory.aborted
+    wanted = plan.planned + 1 if surge else plan.planned
     return Act(ActName.RESIZE, number=wanted) if desired < wanted else None
 
 

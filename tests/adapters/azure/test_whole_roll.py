@@ -27,6 +27,8 @@ from automation.ports.world import World
 from lab.aws.plain import PlainMachines
 from lab.aws.ports import MachineSpec
 from lab.azure.clients import Clients
+from lab.azure.instances import STOPPED
+from lab.azure.operations import Operation
 from lab.azure.ports import Call, ManualClock, Reply
 from lab.azure.world import GROUP, AzureWorld
 from lab.bitbucket.model import Cluster
@@ -284,7 +286,15 @@ def check(estate: Estate, outcome: Any, records: list[Record], least: int = 2) -
     assert estate.site.wrong == [], story
 
 
-def test_three_nodes_are_renewed_in_their_places(estate: Estate) -> None:
+@pytest.fixture(params=[False, True], ids=["another-disk", "same-disk"])
+def either(request: pytest.FixtureRequest, estate: Estate) -> Estate:
+    """Azure that gives a reimaged machine a disk of another name, and one that does not."""
+    estate.site.world.disturbances.keep_disks = request.param
+    return estate
+
+
+def test_three_nodes_are_renewed_in_their_places(either: Estate) -> None:
+    estate = either
     before = {one.address for one in estate.ports.group.observe().instances}
     outcome, records = play(estate)
     check(estate, outcome, records)
@@ -320,8 +330,9 @@ def test_lost_replies_cost_no_machine_and_no_user(estate: Estate) -> None:
     assert stops == [1, 1, 1], "each node was stopped once"
 
 
-def test_operations_that_fail_after_minutes_and_half_way(estate: Estate) -> None:
+def test_operations_that_fail_after_minutes_and_half_way(either: Estate) -> None:
     """The gateway fails to let the first node go, and to take its successor in; then machines fail to be renewed."""
+    estate = either
     fail, doomed = estate.site.world.disturbances.fail_operations, []
 
     def hear(record: Record) -> None:
@@ -330,8 +341,8 @@ def test_operations_that_fail_after_minutes_and_half_way(estate: Estate) -> None
             fail("network", GATEWAY, seconds=20)
 
     fail("network", GATEWAY, seconds=20)
-    fail("compute", UPGRADE, seconds=120)
-    fail("compute", REIMAGE, seconds=120, times=2)
+    fail("compute", UPGRADE, seconds=40)
+    fail("compute", REIMAGE, seconds=40, times=2)
     fail("compute", SET, seconds=20)
     outcome, records = play(estate, hear=hear)
     check(estate, outcome, records)
@@ -356,10 +367,41 @@ def test_who_is_throttled_waits_as_told_and_what_has_changed_is_looked_at_anew(e
     assert estate.faults.seen.count(REIMAGE) == 4, "one was not carried out"
 
 
+def test_processes_that_die_while_a_machine_is_reimaged(either: Estate) -> None:
+    """Where its disk shows nothing, the machine is reimaged once more: it serves nobody then."""
+    either.site.dies_in = REIMAGE
+    outcome, records = play(either)
+    check(either, outcome, records)
+    assert either.site.dies_in == "", "the trap was set"
+    assert either.faults.seen.count(REIMAGE) == (4 if either.site.world.disturbances.keep_disks else 3)
+
+
+def test_a_machine_that_is_switched_off_is_exchanged_by_a_process_that_dies_before_there_is_a_new_one(
+    estate: Estate,
+) -> None:
+    """The capacity is one less then; the roll knows how many there were."""
+    off = estate.ports.group.observe().instances[1]
+    with estate.site.world.lock:
+        number = off.id.partition("-")[0]
+        found = next(one for one in estate.site.world.instances.all() if one.resource.name == number)
+        estate.site.world.operations.begin(
+            Operation(found.resource.id, estate.site.world.instances.halt(found, STOPPED), estate.site.now()),
+            estate.site.now(),
+        )
+    estate.site.sleep(5)
+    estate.site.least, estate.site.dies_in = 99, DELETE
+    outcome, records = play(estate)
+    check(estate, outcome, records)
+    assert estate.site.dies_in == "", "the trap was set"
+    assert [one.name for one in records if one.kind == "act"].count("resize") == 1
+    assert estate.faults.seen.count(DELETE) == 1
+
+
 @pytest.mark.parametrize("seed", range(2))
 def test_random_faults_at_every_call(estate: Estate, seed: int) -> None:
     """Whatever is refused, lost or fails later: each machine is renewed, users are served, and it comes to an end."""
     dice = Random(seed)
+    estate.site.world.disturbances.keep_disks = bool(seed)
     estate.faults.dice = dice
     for service, action in (("network", GATEWAY), ("compute", REIMAGE), ("compute", UPGRADE), ("compute", SET)):
         estate.site.world.disturbances.fail_operations(service, action, times=dice.choice((1, 2)), seconds=30)
