@@ -49,7 +49,7 @@ def _give_up(case: Case, decision: Decision) -> Decision:
 def _aborted(case: Case) -> Decision | None:
     """End on request, but never with a node half out: what is in motion is finished first.
 
-    A group that wants fewer machines than were planned is in motion too: one was deleted, and its successor not ordered.
+    A group that wants fewer machines than were planned is in motion too: one was deleted, its successor not ordered.
     """
     fewer = len(case.staying) < max(case.seen.group.desired, case.plan.planned)
     moving = case.unproven or _begun(case) or fewer

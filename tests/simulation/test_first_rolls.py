@@ -66,6 +66,28 @@ def test_rollback_half_way_returns_to_the_original_and_cancels(cloud):
     assert estate.witness.count("approve") == 0
 
 
+@pytest.mark.parametrize("surge", [False, True])
+def test_an_aborted_roll_first_puts_back_a_capacity_that_somebody_lowered(cloud, surge):
+    """As an exchange of a machine leaves it that was cut short between deleting it and ordering another one."""
+    estate = cloud.estate()
+    settings, lost = replace(QUICK, surge=surge), []
+
+    def lose_one(memory):
+        if lost or not any(key.startswith("register:") or key.startswith("replace:") for key in memory.acted):
+            return ()
+        lost.append(estate.cloud.staying()[0])
+        fewer = estate.cloud.desired - 1
+        estate.cloud.terminate(lost[0], estate.clock.now())
+        estate.cloud.desired = fewer  # on Azure it has been lowered by itself
+        return (Message(MessageKind.ABORT, "ops"),)
+
+    plan = make_plan(estate.world, settings, cluster="sim", target="7.9.4", owns_model=True)
+    story = Roll(estate, estate.world, settings, plan, before=lose_one).play()
+    assert (story.outcome.ending, story.outcome.reason) == (Ending.PAUSED, "aborted_by_operator"), story_lines(story)
+    assert len(lost) == 1
+    assert (estate.cloud.desired, estate.serving()) == (3, 3)
+
+
 def test_manual_approval_waits_for_a_person(cloud):
     estate = cloud.estate()
     settings = replace(QUICK, approval=Approval.MANUAL)
