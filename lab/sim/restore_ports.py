@@ -17,10 +17,10 @@ from automation.ports.restoring import Restoring
 from automation.ports.shell import Result
 from lab.sim.chaos import Chaos, _Wire
 from lab.sim.restores import Data, RestoreWorld
+from lab.sim.vaults import SimManifests
 
 FILE_SERVER = "fs"
 HOME, SERVICE = "/srv/bitbucket-dc/shared", "bitbucket"
-ACCOUNT = ("111122223333", "eu-west-1")
 
 
 class Died(BaseException):
@@ -244,59 +244,24 @@ class SimShell:
 
 
 @dataclass
-class SimManifests:
-    """Port Manifests."""
-
-    sets: dict[str, BackupSet] = field(default_factory=dict)
-
-    def place(self) -> str:
-        """Return where they lie."""
-        return "memory"
-
-    def account(self) -> tuple[str, str]:
-        """Return account and region."""
-        return ACCOUNT
-
-    def write(self, manifest: BackupSet) -> None:
-        """Keep a manifest."""
-        self.sets[manifest.id] = manifest
-
-    def read(self, set_id: str) -> BackupSet:
-        """Return a set."""
-        if set_id not in self.sets:
-            raise NotFound(f"there is no backup set {set_id}")
-        return self.sets[set_id]
-
-    def all(self) -> tuple[BackupSet, ...]:
-        """Return every set."""
-        return tuple(self.sets[name] for name in sorted(self.sets))
-
-    def remove(self, set_id: str) -> None:
-        """Forget a set."""
-        self.sets.pop(set_id, None)
-
-
-@dataclass
 class MemoryRestores:
     """Port RestoreJournal: keeps what was written, and lets the process die around any write."""
 
-    entries: list[Memory] = field(default_factory=list)
+    entries: dict[tuple[str, float], Memory] = field(default_factory=dict)
+    """Newest memory of each restore, by cluster and by when it was planned."""
     around: Callable[[bool], None] = lambda _: None
     """Called before (False) and after (True) every write."""
 
     def write(self, memory: Memory) -> None:
         """Keep the newest memory of a restore."""
         self.around(False)
-        if self.entries and self.entries[-1].plan == memory.plan:
-            self.entries[-1] = memory
-        else:
-            self.entries.append(memory)
+        self.entries[memory.plan.cluster, memory.plan.started] = memory
         self.around(True)
 
     def newest(self, cluster: str) -> Memory | None:
         """Return the newest restore."""
-        mine = [memory for memory in self.entries if memory.plan.cluster == cluster]
-        return mine[-1] if mine else None
+        mine = [memory for (of, _), memory in self.entries.items() if of == cluster]
+        return max(mine, key=lambda memory: memory.plan.started, default=None)
 
 
 def restoring(world: RestoreWorld, sets: Collection[BackupSet] = ()) -> Restoring:
@@ -308,7 +273,7 @@ def restoring(world: RestoreWorld, sets: Collection[BackupSet] = ()) -> Restorin
         balancer=SimRestoreBalancer(world),
         program=SimProgram(world),
         shell=SimShell(world),
-        manifests=SimManifests({each.id: each for each in sets}),
+        manifests=SimManifests.holding(sets),
         journal=MemoryRestores(),
         launch=world.launching,
         home=HOME,

@@ -15,8 +15,9 @@ from automation.engine.restores.swap import drive
 from automation.ports.errors import BbdcError
 from automation.ports.restoring import Restoring
 from lab.sim.chaos import Chaos
-from lab.sim.restore_ports import ACCOUNT, Died, over_wires, restoring
+from lab.sim.restore_ports import Died, over_wires, restoring
 from lab.sim.restores import RestorePace, RestoreWorld, SimNode
+from lab.sim.vaults import HOME
 from lab.sim.witness import InvariantBroken
 
 QUICK = RestoreSettings(stop_timeout=120.0, boot_timeout=300.0, trouble_timeout=120.0, poll=10.0)
@@ -29,8 +30,8 @@ SET = BackupSet(
     state=SetState.COMPLETE,
     created=1_600_000_000.0,
     version="7.9.0",
-    account=ACCOUNT[0],
-    region=ACCOUNT[1],
+    account=HOME[0],
+    region=HOME[1],
     members=(
         Member(MemberKind.DISK, "vol-1", "snap-1", role="shared-home"),
         Member(MemberKind.DATABASE, "db-1", "db-snap-1", role="database"),

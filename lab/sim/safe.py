@@ -48,15 +48,19 @@ class Sequentially:
     """Port Together, one call after the other: in virtual time all of them still happen at one instant."""
 
     def __call__(self, calls: Sequence[Callable[[], T]]) -> tuple[T | BbdcError, ...]:
-        """Make the calls."""
-        return tuple(_outcome(call) for call in calls)
-
-
-def _outcome(call: Callable[[], T]) -> T | BbdcError:
-    try:
-        return call()
-    except BbdcError as error:
-        return error
+        """Make all the calls; a defect in one of them is raised when they are over."""
+        outcomes: list[T | BbdcError] = []
+        defects: list[Exception] = []
+        for call in calls:
+            try:
+                outcomes.append(call())
+            except BbdcError as error:
+                outcomes.append(error)
+            except Exception as error:  # noqa: BLE001 (raised below: the others go on until their end, as threads do)
+                defects.append(error)
+        for defect in defects:
+            raise defect
+        return tuple(outcomes)
 
 
 @dataclass

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Self
 
 from automation.core.backups import labels
 from automation.core.backups.manifest import from_json, to_json
@@ -192,6 +193,14 @@ class SimManifests:
     """Every version ever written, by set."""
     there: bool = True
     """False: there is no store."""
+
+    @classmethod
+    def holding(cls, sets: Iterable[BackupSet]) -> Self:
+        """Return a store in which these sets were written."""
+        made = cls()
+        for each in sets:
+            made.write(each)
+        return made
 
     def place(self) -> str:
         """Say where they lie."""

@@ -21,9 +21,10 @@ from automation.ports.restoring import Restoring
 from automation.ports.shell import Result
 from automation.ports.staging import Stage
 from automation.restore_estate import RestoreEstate
-from lab.sim.restore_ports import SimManifests, restoring
+from lab.sim.restore_ports import restoring
 from lab.sim.restore_stories import QUICK, SET
 from lab.sim.restores import RestoreWorld
+from lab.sim.vaults import SimManifests
 
 GOOD = (
     '{"rows": 3, "projects": 2, "users": 5, "directories": 3, "references": 9, '

@@ -18,7 +18,7 @@ from automation.core.restores.drills import DrillSettings
 from automation.engine.restores.drill import Ground, clean, drill
 from automation.ports.errors import NotFound, Refused, Unavailable, Unexpected
 from lab.aws.world import ACCOUNT, REGION
-from lab.sim.restore_ports import SimManifests
+from lab.sim.vaults import SimManifests
 from tests.adapters.aws.conftest import Scripted
 from tests.adapters.aws.drilling import DATABASE, PASSWORD, Drilling
 from tests.contracts.aws import environment
@@ -73,7 +73,7 @@ def drills(lab: Drilling) -> AwsDrills:
 
 @pytest.fixture
 def ground(lab: Drilling, drills: AwsDrills, found: BackupSet) -> Ground:
-    return Ground(lab, drills, AwsShell(Aws().caller(), CLUSTER, lab), Here({found.id: found}))
+    return Ground(lab, drills, AwsShell(Aws().caller(), CLUSTER, lab), Here.holding((found,)))
 
 
 def run(ground: Ground, found: BackupSet, said: list[str] | None = None) -> BackupSet:

@@ -20,7 +20,7 @@ from automation.engine.restores.drill import Ground, clean, drill
 from automation.ports.errors import NotFound, Refused, Unavailable, Unexpected
 from lab.azure.ports import Reply
 from lab.azure.world import GROUP, SUBSCRIPTION
-from lab.sim.restore_ports import SimManifests
+from lab.sim.vaults import SimManifests
 from tests.adapters.azure.drilling import PASSWORD, Drilling
 from tests.contracts.safe_azure import CLUSTER
 
@@ -76,7 +76,7 @@ def drills(lab: Drilling, azure: Azure) -> AzureDrills:
 
 @pytest.fixture
 def ground(lab: Drilling, azure: Azure, drills: AzureDrills, found: BackupSet) -> Ground:
-    return Ground(lab, drills, AzureShell(azure.caller(), CLUSTER), Here({found.id: found}))
+    return Ground(lab, drills, AzureShell(azure.caller(), CLUSTER), Here.holding((found,)))
 
 
 def run(ground: Ground, found: BackupSet, said: list[str] | None = None) -> BackupSet:
