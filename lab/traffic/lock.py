@@ -12,7 +12,9 @@ from lab.traffic.git import GitFailed
 _WORD = "maintenance"
 """In the page, in the JSON error, and in what git passes on of the answer."""
 LAG = 1.0
-"""Seconds for which a node may go on refusing after the lock has ended: it hears of the end with its next heartbeat."""
+"""Seconds by which one node may know of the lock before another: each hears of beginning and end with a heartbeat."""
+AGAIN = 0.1
+"""Seconds between two questions whether the lock holds."""
 
 
 class TurnedAway(Exception):
@@ -39,10 +41,23 @@ class Lock:
         """Tell whether the lock is why git failed; ``began``: the loop's time at which it was started."""
         text = str(failed).lower()
         told = f"remote: bitbucket is currently under {_WORD}" in text
-        if told or ("503" in text and (self._seen >= began - LAG or await self._holds())):
+        if told or ("503" in text and await self._known_since(began - LAG)):
             self.noted()
             return True
         return False
+
+    async def _known_since(self, earliest: float) -> bool:
+        """Tell whether anybody has met the lock since then, or does so soon.
+
+        The node that turned git away may be the first to have heard of it; who is asked now may be another one.
+        """
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + LAG
+        while not (self._seen >= earliest or await self._holds()):
+            if loop.time() >= deadline:
+                return False
+            await asyncio.sleep(AGAIN)
+        return True
 
     async def _holds(self) -> bool:
         """Ask the server itself."""

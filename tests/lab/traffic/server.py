@@ -62,6 +62,8 @@ class Server:
     url: str = ""
     locked: bool = False
     """What /status tells."""
+    unheard: int = 0
+    """How many answers to /status still come from a node that has not heard of the lock."""
 
     @property
     def target(self) -> Target:
@@ -124,7 +126,9 @@ class Server:
         return web.json_response({"values": [entry], "isLastPage": last, "nextPageStart": None if last else start + 1})
 
     async def _status(self, request: web.Request) -> web.StreamResponse:
-        return web.json_response({"state": "MAINTENANCE" if self.locked else "RUNNING"})
+        self.seen["status"] += 1
+        heard = self.seen["status"] > self.unheard
+        return web.json_response({"state": "MAINTENANCE" if self.locked and heard else "RUNNING"})
 
     async def _list(self, request: web.Request) -> web.StreamResponse:
         return self._fails("page", request) or web.json_response({"values": []})

@@ -235,6 +235,18 @@ def test_a_503_that_git_does_not_explain_is_asked_for(
     go(tmp_path, scenario)
 
 
+def test_the_first_who_is_turned_away_asks_until_the_other_nodes_have_heard_of_the_lock(tmp_path: Path) -> None:
+    async def scenario(server: Server) -> None:
+        client = Client(server.url)
+        server.locked, server.unheard = True, 2
+        refused = GitFailed("push", 1, "error: RPC failed; HTTP 503 curl 22")
+        assert await Lock(client).explains(refused, asyncio.get_running_loop().time())
+        assert server.seen["status"] == 3
+        client.close()
+
+    go(tmp_path, scenario)
+
+
 def test_a_wrong_password_is_said_before_any_load(tmp_path: Path) -> None:
     async def scenario(server: Server) -> None:
         with pytest.raises(CannotBegin, match="redirect with a session cookie") as error:
