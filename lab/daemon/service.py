@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import secrets
 import socket
 import sys
@@ -261,7 +262,9 @@ class Daemon:
 
     def _balancer(self) -> Keeper:
         path = self.directory / "balancer.json"
-        write_json(path, {"control": self.control.url, "token_file": str(self.directory / "control.token")})
+        token = str(self.directory / "control.token")
+        # It is told who its parent is: one that is killed while the balancer starts would never be missed.
+        write_json(path, {"control": self.control.url, "token_file": token, "parent": os.getpid()})
         command = [sys.executable, "-m", "lab.balancer", str(path)]
         unit = Unit(command, self.directory / "log" / "balancer.log", self.directory, stop_timeout=5.0)
         return Keeper("balancer", unit, self.write_record)

@@ -25,7 +25,7 @@ PLACE = Place(
     devices=("sdf", "sdg"),
     database_host="drill.example",
     database_port=5433,
-    password_command="cat $SECRET_FILE",
+    password_command='cat "$SECRET_FILE"',
 )
 PSQL = """#!/bin/sh
 # psql of the test: answers the three questions from files, and refuses whoever does not come as a drill does.

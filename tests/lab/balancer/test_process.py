@@ -179,25 +179,24 @@ def test_a_table_that_contradicts_itself_changes_nothing(tmp_path: Path) -> None
 
 
 def test_it_ends_with_its_parent(tmp_path: Path) -> None:
-    """The parent is killed without a chance to tell anybody."""
+    """The parent is killed without a chance to tell anybody, and maybe before the balancer has looked who it is."""
     settings = tmp_path / "balancer.json"
     (tmp_path / "token").write_text(TOKEN)
-    settings.write_text(
-        json.dumps({"control": f"http://127.0.0.1:{free_port()}", "token_file": str(tmp_path / "token")})
-    )
+    told = {"control": f"http://127.0.0.1:{free_port()}", "token_file": str(tmp_path / "token")}
     code = (
-        "import subprocess, sys, time\n"
-        f"command = [sys.executable, '-m', 'lab.balancer', {str(settings)!r}]\n"
+        "import json, os, pathlib, subprocess, sys, time\n"
+        f"settings = pathlib.Path({str(settings)!r})\n"
+        f"settings.write_text(json.dumps({told!r} | {{'parent': os.getpid()}}))\n"
+        "command = [sys.executable, '-m', 'lab.balancer', str(settings)]\n"
         "child = subprocess.Popen(command, stderr=subprocess.DEVNULL)\n"
         "print(child.pid, flush=True)\ntime.sleep(60)\n"
     )
     parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     assert parent.stdout is not None
     child = psutil.Process(int(parent.stdout.readline()))
-    time.sleep(1)  # it runs
     assert child.is_running()
     os.kill(parent.pid, signal.SIGKILL)
     parent.wait()
     parent.stdout.close()
-    psutil.wait_procs([child], timeout=5)
+    psutil.wait_procs([child], timeout=30)
     assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
