@@ -119,9 +119,14 @@ def test_a_drill_finds_the_set_good_and_leaves_nothing_behind(lab, story):
 
 
 def test_the_way_back_finds_the_former_data_as_it_was_left(lab, story):
+    """Here Azure gives a reimaged machine the disk that it had, by name and id."""
     _, damaged = story
-    march = shared_home(lab.directory)
+    march, before = shared_home(lab.directory), machines(lab.status())
+    lab.bbdc("lab", "fault", "set", "reimage-keeps-disk", "--dir", str(lab.directory))
     lab.bbdc("restore", "--undo", "--yes")
+    after = machines(lab.status())
+    assert sorted(after.values()) == sorted(before.values())
+    assert not after.keys() & before.keys(), "each is known to be another machine"
     assert shared_home(lab.directory) == damaged != march
     assert march.is_dir(), "what the restore brought is kept beside"
     assert is_open(lab)

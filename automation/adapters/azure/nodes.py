@@ -36,7 +36,7 @@ from automation.adapters.host.start_script import with_version
 from automation.core.cluster import InstanceState, NodeGroup
 from automation.core.versions import same_version
 from automation.ports.cloud import Problem
-from automation.ports.errors import Conflict, NotFound, Refused
+from automation.ports.errors import Conflict, NotFound, Refused, Unavailable, Unexpected
 
 DISTURBING = frozenset({PROCESS})
 """What could take or add machines by itself."""
@@ -203,7 +203,10 @@ class AzureGroup:
         self._caller.finish("compute", f"{_SETS}.begin_update_instances", self._caller.group, group["name"], body)
 
     def _reimage(self, group: Json, instance: str) -> None:
-        self._on_one(self._caller.finish, f"{_MEMBERS}.begin_reimage", group, instance)
+        try:
+            self._on_one(self._caller.finish, f"{_MEMBERS}.begin_reimage", group, instance)
+        except Unexpected as error:  # such as OSProvisioningTimedOut, minutes after it was accepted
+            raise Unavailable(error.message, hint="see the machine's boot diagnostics; it is tried again") from error
 
     def _delete(self, group: Json, instance: str) -> None:
         self._on_one(self._caller.begin, f"{_MEMBERS}.begin_delete", group, instance)
