@@ -3,6 +3,7 @@
 import json
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -52,7 +53,7 @@ STRANGERS = ("AWS_", "AZURE_", "ARM_", "BITBUCKET_", "BBDC_", "PULUMI_")
 @pytest.fixture(scope="module")
 def lab(request, tmp_path_factory):
     """A lab of its own for each module, which says with ``LAB`` what words it takes beyond the usual ones."""
-    directory = tmp_path_factory.mktemp("lab")
+    directory, failed = tmp_path_factory.mktemp("lab"), request.session.testsfailed
     env = {k: v for k, v in os.environ.items() if not k.startswith(STRANGERS)}
     env["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{env['PATH']}"
     where, words = ("--dir", str(directory)), getattr(request.module, "LAB", ())
@@ -74,4 +75,15 @@ def lab(request, tmp_path_factory):
             env[name] = "".join(shlex.split(value))
         yield Lab(directory, env)
     finally:
+        if request.session.testsfailed > failed:
+            keep_logs(directory, tmp_path_factory.mktemp("logs"))
         subprocess.run([*BBDC, "lab", "down", *where], cwd=ROOT, env=env, capture_output=True, check=True)
+
+
+def keep_logs(directory, beside):
+    """Copy what tells why a story failed, before the lab goes with everything that it wrote; no file with a secret."""
+    for found in ("log/*", "traffic/*/summary.json", "traffic/*/pushes.jsonl", "instances/*/home/log/*", "tasks/*/log"):
+        for file in (file for file in directory.glob(found) if file.is_file()):
+            target = beside / file.relative_to(directory)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(file, target)

@@ -56,7 +56,7 @@ def story(lab):
     run = json.loads(lab.bbdc("lab", "traffic", "start", *where, *load, "--json").stdout)["run"]
     lab.bbdc("backup", "create", "--name", "good")
     traffic = json.loads(lab.bbdc("lab", "traffic", "stop", *where, "--json", check=False).stdout)
-    assert (traffic["failed"], traffic["missing"]) == (0, []), traffic["failures"]
+    assert (traffic["failed"], traffic["missing"]) == (0, []), json.dumps(traffic["failures"], indent=1)
     damage(lab.directory)
     return run, shared_home(lab.directory)
 

@@ -82,7 +82,7 @@ def test_under_fire_a_set_holds_exactly_what_was_acknowledged_and_a_restore_brin
     lab.bbdc("backup", "create", "--name", "good")
     lab.bbdc("backup", "create", "--zero-downtime", "--name", "open")
     traffic = json.loads(lab.bbdc("lab", "traffic", "stop", *where, "--json", check=False).stdout)
-    assert (traffic["failed"], traffic["missing"]) == (0, [])
+    assert (traffic["failed"], traffic["missing"]) == (0, []), json.dumps(traffic["failures"], indent=1)
     damage(lab.directory)
     before = shared_home(lab.directory)
 

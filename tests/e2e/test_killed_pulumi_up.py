@@ -61,7 +61,7 @@ def test_every_killed_up_is_continued_by_the_next_and_no_request_fails(lab):
     assert {node["version"] for node in status["nodes"]} == {"7.9.4"}
     assert len(counted(events, "launched")) == len(counted(events, "leaving")) == 3, "no node twice, capacity as before"
     assert len(counted(events, "upgrade finalized")) == 1
-    assert (traffic["failed"], traffic["missing"]) == (0, [])
+    assert (traffic["failed"], traffic["missing"]) == (0, []), json.dumps(traffic["failures"], indent=1)
     again = lab.run("pulumi", "preview", "--non-interactive", "--expect-no-changes")
     assert "unchanged" in again.stdout
 
