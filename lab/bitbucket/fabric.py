@@ -140,7 +140,7 @@ class Fabric:
             self._heard.pop(node_id, None)
             return self.cluster.kill(node_id, self._now())
 
-    def fault(self, name: str, *, node: str = "*", times: int | None = None, **params: Any) -> Fault:
+    def fault(self, name: str, /, *, node: str = "*", times: int | None = None, **params: Any) -> Fault:
         """Switch a fault of `lab.bitbucket.faults.CATALOGUE` on.
 
         Raises:

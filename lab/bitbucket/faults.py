@@ -96,7 +96,7 @@ class FaultBook:
         self._on: dict[str, list[_Switched]] = {}
         self._uid = 0
 
-    def set(self, name: str, *, node: str = "*", times: int | None = None, **params: Any) -> Fault:
+    def set(self, name: str, /, *, node: str = "*", times: int | None = None, **params: Any) -> Fault:
         """Switch a fault on.
 
         Raises:

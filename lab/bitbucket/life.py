@@ -142,7 +142,7 @@ class Life:
         if busy is not None:
             node.git, node.writes, node.latch = busy.git, busy.writes, busy.latch
 
-    def fault(self, name: str, *, node: str = "*", times: int | None = None, **params: object) -> Fault:
+    def fault(self, name: str, /, *, node: str = "*", times: int | None = None, **params: object) -> Fault:
         """Switch a fault of the catalogue on; see `lab.bitbucket.faults`."""
         return self.faults.set(name, node=node, times=times, **params)
 

@@ -13,7 +13,7 @@ from automation.ports.clock import Clock
 from automation.ports.cloud import Problem
 from automation.ports.errors import Conflict, NotFound, Refused, Unavailable, Unexpected
 from automation.ports.world import World
-from lab.bitbucket.records import Reply, State
+from lab.bitbucket.records import Reply, State, build_number
 from lab.bitbucket.surroundings import Surroundings
 from lab.sim.cloud import Cloud
 from lab.sim.witness import Witness
@@ -64,37 +64,49 @@ class SimBitbucket:
     def application(self) -> Application:
         """Version of the node that answers."""
         node = self.cloud.bitbucket.nodes[self._used()]
-        return Application(node.spec.version, "")
+        return Application(node.spec.version, build_number(node.spec.version))
 
     def status(self) -> str | None:
         """``state`` of /status."""
-        reply = self.cloud.bitbucket.status(self._asked(), self.clock.now())
+        try:
+            reply = self.cloud.bitbucket.status(self._asked(), self.clock.now())
+        except Unavailable:
+            return None
         return str(reply.body["state"]) if reply and reply.body else None
 
     def licence(self) -> Licence:
-        """The licence of the model's settings."""
-        settings = self.cloud.bitbucket.settings
-        return Licence(settings.licence_expires, settings.licence_users)
+        """The licence of the model's settings and faults."""
+        reply = self._around().licence(self.clock.now(), users=0)
+        if reply.status == 404:
+            raise NotFound("Bitbucket has no licence")
+        return shapes.licence(reply.body)
 
     def health_checks(self) -> tuple[HealthCheck, ...]:
-        """None in the simulation."""
-        return ()
+        """The checks of the model's faults."""
+        listed = self._around().health(self.clock.now())["statuses"]
+        return tuple(shapes.health_check(each) for each in listed)
 
-    def incompatible_apps(self, target: str) -> tuple[str, ...] | None:  # noqa: ARG002 -- the port's signature
-        """All apps run on everything here."""
-        return ()
+    def incompatible_apps(self, target: str) -> tuple[str, ...] | None:
+        """Ask the model's app manager."""
+        try:
+            around, running = self._around(), self.application().version
+        except Unavailable:
+            return None
+        build = shapes.build_of(around.updates(running), target)
+        return None if build is None else shapes.apps_left_behind(around.compatibility(build))
 
     def mesh_nodes(self) -> tuple[MeshNode, ...]:
         """Mesh nodes of the model's settings and faults."""
-        self._used()
-        listed = Surroundings(self.cloud.bitbucket).mesh(self.clock.now())
-        return tuple(shapes.mesh_node(each) for each in listed)
+        return tuple(shapes.mesh_node(each) for each in self._around().mesh(self.clock.now()))
 
     def inconsistent_replicas(self) -> int:
         """As many as the fault says; none without it."""
+        return len(self._around().inconsistent_replicas())
+
+    def _around(self) -> Surroundings:
+        """Return what stands around the upgrade, where somebody answers."""
         self._used()
-        fault = self.cloud.bitbucket.faults.on("mesh_inconsistent")
-        return int(fault.params["repositories"]) if fault else 0
+        return Surroundings(self.cloud.bitbucket)
 
     def repositories(self) -> int:
         """As many as the estate was made with."""

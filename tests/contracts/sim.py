@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -150,6 +151,10 @@ class SimBitbucketHands:
         cloud.terminate(machine, self.estate.clock.now())
         self.wait(60)
 
+    def break_it(self, fault: str, **params: Any) -> None:
+        """Switch a fault of the model on."""
+        self.estate.bitbucket.faults.set(fault, **params)
+
     def stop_all(self) -> None:
         """Let every host fail at once, without successors."""
         self.estate.cloud.desired = 0
@@ -166,6 +171,8 @@ PATHS = {
     ("GET", "/rest/api/latest/admin/license"): "admin.license",
     ("GET", "/rest/api/latest/admin/git/mesh/nodes"): "admin.mesh",
     ("GET", "/rest/troubleshooting/1.0/check/"): "health",
+    ("GET", "/rest/ui/latest/admin/git/mesh/inconsistent-replicas"): "admin.mesh.inconsistent",
+    ("GET", "/rest/plugins/1.0/product-updates/"): "apps.updates",
 }
 
 
@@ -188,9 +195,14 @@ class Door:
             return httpx.Response(200, json={"version": version, "buildNumber": "1", "displayName": "Bitbucket"})
         if request.headers.get("Authorization") != "Bearer tok-hunter22":
             return httpx.Response(401)
+        if path == "/rest/api/latest/repos":
+            return _response(Reply(200, _page(self.estate.settings.repositories, int(request.url.params["start"]))))
         around = Surroundings(self.estate.bitbucket)
-        args: Json = {"users": 10}
-        reply, _ = carry_out(PATHS[request.method, path], Asked(self.estate.bitbucket, around, node, now, args))
+        args: Json = {"users": 10, "version": self.estate.bitbucket.nodes[node].spec.version}
+        name = PATHS.get((request.method, path))
+        if name is None:
+            name, args = "apps.compatibility", {"build": path.split("/")[-2]}
+        reply, _ = carry_out(name, Asked(self.estate.bitbucket, around, node, now, args))
         return _response(reply)
 
     def _node(self, host: str) -> str | None:
@@ -202,6 +214,13 @@ class Door:
             message = "refused"
             raise httpx.ConnectError(message)
         return found.spec.id
+
+
+def _page(total: int, start: int) -> Json:
+    """Return a page of repositories; there are four on each."""
+    found: Json = {"values": [{"id": number} for number in range(start, min(start + 4, total))]}
+    last = start + 4 >= total
+    return found | {"size": len(found["values"]), "isLastPage": last} | ({} if last else {"nextPageStart": start + 4})
 
 
 def _response(reply: Reply) -> httpx.Response:

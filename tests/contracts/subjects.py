@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from automation.core.capabilities import AWS, Capabilities
 from automation.ports.bitbucket import Bitbucket, Nodes
@@ -65,6 +65,10 @@ class BitbucketHands(Protocol):
 
     def replace(self, address: str, version: str) -> None:
         """Replace a machine by one of ``version`` with another address, and wait until that has joined."""
+        ...
+
+    def break_it(self, fault: str, **params: Any) -> None:
+        """Switch a fault of the model of Bitbucket on."""
         ...
 
     def stop_all(self) -> None:

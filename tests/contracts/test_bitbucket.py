@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from automation.core.cluster import ClusterState, NodeState, OwnView
-from automation.ports.errors import Conflict, Unavailable
+from automation.ports.bitbucket import Licence
+from automation.ports.errors import Conflict, NotFound, Unavailable
 from tests.contracts.subjects import BitbucketSubject
 
 
@@ -80,18 +81,64 @@ def test_back_again_before_approval(cluster):
 
 def test_what_preflight_asks(cluster):
     assert cluster.bitbucket.application().version == "7.9.0"
+    assert cluster.bitbucket.application().build
     assert cluster.bitbucket.status() == "RUNNING"
-    assert cluster.bitbucket.licence().users == 500
-    assert all(check.healthy for check in cluster.bitbucket.health_checks())
-    assert cluster.bitbucket.mesh_nodes() == ()
+    assert cluster.bitbucket.licence() == Licence(expires=None, users=500)
+    checks = cluster.bitbucket.health_checks()
+    assert checks
+    assert all(check.healthy for check in checks)
+    assert cluster.bitbucket.incompatible_apps("7.9.4") == ()
+    assert (cluster.bitbucket.mesh_nodes(), cluster.bitbucket.inconsistent_replicas()) == ((), 0)
+    assert cluster.bitbucket.repositories() == 6
 
 
-def test_nobody_answers(cluster):
+def test_what_is_wrong_is_told(cluster):
+    cluster.hands.break_it("health_check", name="Database", severity="critical")
+    (check,) = [check for check in cluster.bitbucket.health_checks() if not check.healthy]
+    assert (check.name, check.severity) == ("Database", "critical")
+    assert check.reason
+    cluster.hands.break_it("incompatible_app", name="Old Hooks")
+    assert cluster.bitbucket.incompatible_apps("7.9.4") == ("Old Hooks",)
+    cluster.hands.break_it("mesh_offline", mesh=2)
+    assert [node.offline for node in cluster.bitbucket.mesh_nodes()] == [False, True]
+    cluster.hands.break_it("mesh_inconsistent", repositories=3)
+    assert cluster.bitbucket.inconsistent_replicas() == 3
+    cluster.hands.break_it("licence_expired")
+    expires = cluster.bitbucket.licence().expires
+    assert expires is not None
+    cluster.hands.break_it("no_licence")
+    with pytest.raises(NotFound):
+        cluster.bitbucket.licence()
+
+
+def test_apps_of_a_version_that_nobody_knows_cannot_be_told(cluster):
+    assert cluster.bitbucket.incompatible_apps("99.1.0") is None
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "cluster",
+        "start_upgrade",
+        "cancel_upgrade",
+        "approve_upgrade",
+        "application",
+        "licence",
+        "health_checks",
+        "mesh_nodes",
+        "inconsistent_replicas",
+        "repositories",
+    ],
+)
+def test_nobody_answers(cluster, call):
     cluster.hands.stop_all()
     with pytest.raises(Unavailable):
-        cluster.bitbucket.cluster()
-    with pytest.raises(Unavailable):
-        cluster.bitbucket.start_upgrade()
+        getattr(cluster.bitbucket, call)()
+
+
+def test_nobody_answers_what_may_be_unknown(cluster):
+    cluster.hands.stop_all()
+    assert (cluster.bitbucket.status(), cluster.bitbucket.incompatible_apps("7.9.4")) == (None, None)
 
 
 def test_every_node_sees_every_member(cluster):
