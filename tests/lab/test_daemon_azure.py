@@ -236,15 +236,16 @@ def test_what_goes_wrong_by_name(lab: Lab, compute: ComputeManagementClient) -> 
     lab.cli("fault", "set", "operation-fails", "service=compute", "action=POST */restart", "seconds=0.2")
     with pytest.raises(HttpResponseError, match="InternalExecutionError"):
         members.begin_restart("bitbucket-dc-lab", "nodes", one, **SOON).result()
-    lab.cli("fault", "set", "database-busy", "state=Updating", "seconds=0.5")
     server = f"{lab.site.group}/providers/Microsoft.DBforPostgreSQL/flexibleServers/bitbucket-dc-lab-database"
 
     def state() -> str:
         found = lab.site.arm.get(server, "2025-08-01")
         return "" if found is None else str(found["properties"]["state"])
 
-    assert state() == "Updating"
+    lab.cli("fault", "set", "database-busy", "state=Stopped", "seconds=0.1")
     until(lambda: state() == "Ready")
+    lab.cli("fault", "set", "database-busy", "state=Updating", "seconds=3600")  # refused if none is available again
+    assert state() == "Updating"
     node = lab.nodes()[0]["instance"]
     lab.cli("fault", "set", "crash", f"instance={node}")
     until(lambda: {line["state"] for line in lab.status()["targets"] if line["instance"] == node} == {"unhealthy"})
