@@ -293,8 +293,7 @@ def either(request: pytest.FixtureRequest, estate: Estate) -> Estate:
     return estate
 
 
-def test_three_nodes_are_renewed_in_their_places(either: Estate) -> None:
-    estate = either
+def test_three_nodes_are_renewed_in_their_places(estate: Estate) -> None:
     before = {one.address for one in estate.ports.group.observe().instances}
     outcome, records = play(estate)
     check(estate, outcome, records)
@@ -330,9 +329,9 @@ def test_lost_replies_cost_no_machine_and_no_user(estate: Estate) -> None:
     assert stops == [1, 1, 1], "each node was stopped once"
 
 
-def test_operations_that_fail_after_minutes_and_half_way(either: Estate) -> None:
+def test_operations_that_fail_after_minutes_and_half_way(estate: Estate) -> None:
     """The gateway fails to let the first node go, and to take its successor in; then machines fail to be renewed."""
-    estate = either
+    estate.site.world.disturbances.keep_disks = True
     fail, doomed = estate.site.world.disturbances.fail_operations, []
 
     def hear(record: Record) -> None:
