@@ -104,6 +104,7 @@ class NodeLogs(Protocol):
         """Return the unlock tokens that the nodes' logs tell of, newest first.
 
         Every node writes "It may be unlocked with token: ..." when the cluster is locked: the way back for a token
-        whose answer was lost. A node that cannot be asked is left out; empty when none knows one.
+        whose answer was lost. A node that cannot be asked is left out; empty when none knows one. Raises Unavailable
+        when none told one, and one of them did not answer.
         """
         ...

@@ -16,7 +16,7 @@ class Result:
 
     code: int
     output: str
-    """Standard output; clouds cut it, AWS after 24,000 characters."""
+    """Standard output; clouds cut it: AWS gives the first 24,000 characters, Azure the last 4096 bytes."""
     errors: str = ""
 
 

@@ -13,7 +13,9 @@ echo "$@" >> "$LAB_MACHINE/systemctl.log"
 case "$1" in
   stop) echo inactive > "$LAB_MACHINE/bitbucket.state" ;;
   start|restart) echo active > "$LAB_MACHINE/bitbucket.state" ;;
-  is-active) cat "$LAB_MACHINE/bitbucket.state"; grep -q '^active$' "$LAB_MACHINE/bitbucket.state" || exit 3 ;;
+  is-active)
+    [ "$2" = --quiet ] || cat "$LAB_MACHINE/bitbucket.state"
+    grep -q '^active$' "$LAB_MACHINE/bitbucket.state" || exit 3 ;;
   daemon-reload) ;;
   show) echo "ActiveState=$(cat "$LAB_MACHINE/bitbucket.state")" ;;
   *) echo "systemctl: unknown command $1" >&2; exit 1 ;;

@@ -215,7 +215,8 @@ class SimShell:
             node.held = False
             if node.unit != "absent":
                 self.world.start(node)
-        elif script != ":":
+            return Result(0, "started\n")
+        if script != ":":
             raise NotImplementedError(script)
         return Result(0, "")
 
@@ -236,11 +237,11 @@ class SimShell:
         node.held = True
         if self.world.hanging_stops:
             self.world.hanging_stops -= 1
-            return Result(1, "", "bitbucket.service still runs")
+            return Result(1, "", "bitbucket.service still runs\n")
         self.world.clock.sleep(2.0)
         if node.unit != "absent":
             node.unit, node.unit_due = "stopped", None
-        return Result(0, "stopped")
+        return Result(0, "stopped\n")
 
 
 @dataclass

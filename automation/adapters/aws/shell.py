@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from automation.adapters.aws import tags
 from automation.adapters.aws.host import DOCUMENT
 from automation.adapters.aws.session import Caller
@@ -38,7 +40,7 @@ class AwsShell:
             DocumentName=DOCUMENT,
             Comment="bitbucket-dc",
             TimeoutSeconds=_DELIVERY,
-            Parameters={"commands": script.splitlines(), "executionTimeout": [str(int(timeout))]},
+            Parameters={"commands": script.splitlines(), "executionTimeout": [str(max(1, math.ceil(timeout)))]},
         )
         return self._wait(str(sent["Command"]["CommandId"]), machine, timeout)
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from automation.adapters.host.unlock_lines import Told, read, script
 from automation.adapters.logs import Redactor
-from automation.ports.errors import NotFound
+from automation.ports.errors import NotFound, Unavailable
 from automation.ports.shell import Shell
 
 _TIMEOUT = 60.0
@@ -34,13 +34,20 @@ class LogsByShell(ABC):
 
     def unlock_tokens(self) -> tuple[str, ...]:
         """Return the tokens, newest first, each once; see the port."""
-        told = sorted({line for node in self.running() for line in self._ask(node)}, reverse=True)
+        silent: list[Unavailable] = []
+        told = sorted({line for node in self.running() for line in self._ask(node, silent)}, reverse=True)
+        if silent and not told:
+            raise silent[0]
         return tuple(dict.fromkeys(one.token for one in told))
 
-    def _ask(self, node: str) -> tuple[Told, ...]:
+    def _ask(self, node: str, silent: list[Unavailable]) -> tuple[Told, ...]:
+        """Ask one node; one that does not answer may know what the others do not, and is noted in ``silent``."""
         try:
             output = self._shell.run(node, script(self._home), timeout=_TIMEOUT).output
         except NotFound:  # gone meanwhile, or without an agent: the others have heard of the lock as well
+            return ()
+        except Unavailable as error:
+            silent.append(error)
             return ()
         found = read(output)
         for one in found:

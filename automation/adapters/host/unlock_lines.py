@@ -9,7 +9,9 @@ LOG = "log/atlassian-bitbucket.log"
 PHRASE = "may be unlocked with token"
 NEWEST = 20
 """Lines read of each node; the newest lock is among the last of them."""
-_LINE = re.compile(rf"^(?P<when>[\d-]+ [\d:,.]+)?.*{PHRASE}:?\s*(?P<token>[^\s\"'<>]+?)\.?\s*$", re.IGNORECASE)
+_LINE = re.compile(
+    rf"^(?P<when>[\d-]+ [\d:,.]+)?.*{PHRASE}:?\s*(?P<token>[^\s\"'<>:][^\s\"'<>]*?)\.?\s*$", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -10,8 +10,7 @@ import pytest
 from automation.adapters.aws.session import Caller
 from automation.adapters.aws.shell import AwsShell
 from automation.engine.restores import home
-from automation.ports.errors import NotFound, Unavailable, Unexpected
-from tests.contracts.safe_aws import machine
+from automation.ports.errors import NotFound, Unavailable
 from tests.lab.aws.estate import CLUSTER, Estate
 
 
@@ -29,13 +28,6 @@ class Passing:
 @pytest.fixture
 def shell(estate: Estate, caller: Caller, manual, wait) -> AwsShell:
     return AwsShell(caller, CLUSTER, Passing(manual.now, wait))
-
-
-def test_a_script_is_run_by_sh_and_all_that_it_says_comes_back(shell: AwsShell, estate: Estate) -> None:
-    script = "set -eu\nname='two  words'\nif true; then\n  printf '%s\\n' \"$name\"\nfi\necho careful >&2\nexit 7\n"
-    result = shell.run(estate.members()[0], script, timeout=30)
-    assert (result.code, result.output, result.errors) == (7, "two  words\n", "careful\n")
-    assert shell.calls > 2
 
 
 def test_a_script_finds_the_machines_own_root(shell: AwsShell, estate: Estate) -> None:
@@ -68,23 +60,3 @@ def test_a_machine_without_an_agent_is_not_found(shell: AwsShell, estate: Estate
 def test_a_script_that_does_not_end_is_given_up(shell: AwsShell, estate: Estate) -> None:
     with pytest.raises(Unavailable, match="was given up: Execution Timed Out"):
         shell.run(estate.members()[0], "sleep 600", timeout=3)
-
-
-def test_a_lost_answer_may_mean_that_it_ran(shell: AwsShell, estate: Estate, faults) -> None:
-    faults.lost.append("SendCommand")
-    with pytest.raises(Unavailable):
-        shell.run(estate.members()[0], ":", timeout=30)
-    assert faults.seen.count("SendCommand") == 1
-
-
-def test_the_file_server_is_found_by_its_tags(shell: AwsShell, lab) -> None:
-    with pytest.raises(NotFound, match=f"{CLUSTER} has no file server"):
-        shell.file_server()
-    machine(lab, "file-server", 0, cluster="another")
-    server, _ = machine(lab, "file-server", 1)
-    assert shell.file_server() == server
-    lab.client("ec2").stop_instances(InstanceIds=[server])
-    assert shell.file_server() == server
-    machine(lab, "file-server", 0)
-    with pytest.raises(Unexpected, match="several file servers"):
-        shell.file_server()
