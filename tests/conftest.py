@@ -48,11 +48,22 @@ LONGEST = (
     "lab/traffic/test_run.py",
     "runs/test_kill.py",
     "lab/pulumi_aws/test_snapshots_stack.py",
-    "cli/test_roll.py",
+    "components/test_node_script.py",
+    "simulation/test_crash_at_every_act.py",
     "simulation/test_random_rolls.py",
+    "simulation/test_backup_crash_at_every_act.py",
+    "cli/test_roll.py",
+    "runs/test_runs.py",
+    "simulation/test_random_backups.py",
+    "components/test_azure_cluster.py",
+    "core/test_backup_retention.py",
+    "components/test_cluster.py",
+    "lab/data/test_history.py",
+    "simulation/test_backup_signals.py",
     "cli/test_upgrade_backup.py",
+    "lab/bitbucket/test_latch_property.py",
 )
-"""Modules of more than ten seconds, longest first: so they run, lest the last one keep one of two workers waiting."""
+"""Modules of more than ten seconds, longest first in each half: so they run, lest the last one keep one of two workers waiting."""
 COLLECT_AFTER = (50_000, 10, 10)
 """When Python looks for garbage: its own 700 objects cost a third of the time of tests that talk to a whole cloud."""
 

@@ -10,6 +10,7 @@ import pytest
 
 from tests.components.sandbox import INSTANCE, SECRET_VALUES, TOKEN, VAULT, Sandbox, version_values
 
+pytestmark = pytest.mark.lab
 EITHER = pytest.mark.parametrize("machine", ["aws", "azure"], indirect=True)
 """For what asks the cloud for something; everything else is one script for both."""
 UNIT = "etc/systemd/system/bitbucket.service"
