@@ -63,7 +63,7 @@ LONGEST = (
     "cli/test_upgrade_backup.py",
     "lab/bitbucket/test_latch_property.py",
 )
-"""Modules of more than ten seconds, longest first in each half: so they run, lest the last one keep one of two workers waiting."""
+"""Modules of more than ten seconds, the longest of each half first: the last one would keep others waiting."""
 COLLECT_AFTER = (50_000, 10, 10)
 """When Python looks for garbage: its own 700 objects cost a third of the time of tests that talk to a whole cloud."""
 
