@@ -55,7 +55,7 @@ class Commands:
 
     def pids(self) -> list[int]:
         """Return the process of every command that runs."""
-        found = (invocation.pid for command in self.sent for invocation in command.invocations)
+        found = (invocation.pid for command in list(self.sent) for invocation in command.invocations)
         return [pid for pid in found if pid is not None]
 
     def close(self) -> None:

@@ -86,7 +86,7 @@ class Commands:
 
     def pids(self) -> list[int]:
         """Return the process of every script that runs."""
-        return [script.process.pid for script in self.going if not script.over]
+        return [script.process.pid for script in list(self.going) if not script.over]
 
     def close(self) -> None:
         """End every script."""

@@ -169,7 +169,7 @@ class JobExecutions:
 
     def pids(self) -> list[int]:
         """Return the processes that run."""
-        return [replica.process.pid for replica in self.running]
+        return [replica.process.pid for replica in list(self.running)]
 
     def headers(self) -> Iterator[tuple[str, Json]]:
         """Yield for each process the header that it shows, and its job's document."""

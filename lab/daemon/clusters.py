@@ -5,7 +5,8 @@ Nodes find each other by the cluster's name, as Hazelcast finds them by tags: a 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from lab.bitbucket.fabric import Fabric
@@ -43,6 +44,14 @@ class Clusters:
     def nodes(self) -> list[dict[str, Any]]:
         """Return the nodes of all clusters, as their clusters see them."""
         return [node for fabric in self._all() for node in fabric.to_json()["nodes"]]
+
+    @contextmanager
+    def standing_still(self) -> Iterator[None]:
+        """Let no cluster take a node for silent inside."""
+        with ExitStack() as stack:
+            for fabric in self._all():
+                stack.enter_context(fabric.standing_still())
+            yield
 
     def close(self) -> None:
         """Stop serving further clusters; the own one is whoever's made it."""

@@ -224,7 +224,8 @@ class Daemon:
         self.machines.system.disks = self.storage
         self.machines.system.clusters = self.clusters
         self.storage.changed = self.machines.remount
-        self.storage.writers = lambda: [*self.machines.pids().values(), *self.cloud.pids()]
+        self.storage.still.writers = lambda: [*self.machines.pids().values(), *self.cloud.pids()]
+        self.storage.still.around = self.clusters.standing_still
         self.machines.listener = self._machine_event
         self.cloud.listeners.append(lambda event, details: self.events.add(self.cloud.name, event, details))
         self.fabric.cluster.listener = self._both(self.fabric.cluster.listener)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from lab.data.databases import Databases
+from lab.data.standstill import Standstill
 from lab.data.volumes import Volumes
 
 SEED = "seed"
@@ -21,6 +22,9 @@ class DirectoryStorage:
             shared home and the first database take over.
         writers: returns the process ids that may be writing to a volume.
         changed: told of an instance whose volumes have changed.
+
+    Attributes:
+        still: holds writers while volumes are copied; whoever builds the lab tells it whom, and who watches them.
     """
 
     def __init__(
@@ -29,14 +33,11 @@ class DirectoryStorage:
         writers: Callable[[], Iterable[int]] = tuple,
         changed: Callable[[str], None] = lambda _instance: None,
     ) -> None:
-        self.writers = writers
+        self.still = Standstill(writers)
         self.changed = changed
         seed = directory / SEED
-        self.volumes = Volumes(directory / "volumes", directory / "snapshots", seed / "shared", self._writing)
+        self.volumes = Volumes(directory / "volumes", directory / "snapshots", seed / "shared", self.still)
         self.databases = Databases(directory / "databases", directory / "database-snapshots", seed / "db")
-
-    def _writing(self) -> Iterable[int]:
-        return self.writers()  # whoever builds the lab sets it after machines and cloud are there
 
     # --- for machines ------------------------------------------------------------------------------------------------
 

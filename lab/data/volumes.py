@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from lab.data import trees
-from lab.data.freeze import frozen
+from lab.data.standstill import Standstill
 
 SHARED = "shared"
 """The shared home in the file system of its volume, one level below where it is mounted."""
@@ -22,13 +22,13 @@ class Volumes:
         root: a volume is ``root/vol-x/``.
         snapshots: a snapshot is ``snapshots/snap-x/``.
         seed: directory that the first blank volume of a file server gets as its shared home.
-        writers: returns the process ids that may be writing.
+        still: holds whoever may be writing.
     """
 
     root: Path
     snapshots: Path
     seed: Path
-    writers: Callable[[], Iterable[int]]
+    still: Standstill
     _attached: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def path(self, volume: str) -> Path:
@@ -66,6 +66,7 @@ class Volumes:
     def snapshot(self, wanted: Mapping[str, str], now: Callable[[], float]) -> float:
         """Copy volumes at one moment, while every writer stands still; return the moment.
 
+        Copies may be asked for at the same time: nobody writes before all of them are made.
         Nobody need stand still for blank volumes: with no file in them there is nothing that a copy could tear.
 
         Args:
@@ -78,7 +79,7 @@ class Volumes:
         self.snapshots.mkdir(parents=True, exist_ok=True, mode=0o700)
         try:
             blank = all(trees.blank(self.path(volume)) for volume in wanted.values())
-            with nullcontext() if blank else frozen(self.writers()):
+            with nullcontext() if blank else self.still.held():
                 moment = now()
                 for snapshot, volume in wanted.items():
                     trees.copy(self.path(volume), self.snapshots / snapshot)

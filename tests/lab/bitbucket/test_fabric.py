@@ -111,6 +111,20 @@ def test_missing_heartbeats_make_a_node_silent_and_then_gone(api: httpx.Client, 
     assert beat(api, 2) == {"known": False}
 
 
+def test_nobody_is_taken_for_silent_whom_the_lab_holds_still(api: httpx.Client, fabric: Fabric, clock: Clock) -> None:
+    boot(api, 1)
+    clock.now += 1.0
+    with fabric.standing_still(), fabric.standing_still():
+        clock.now += 60.0
+        fabric.tick()
+    clock.now += 1.5
+    fabric.tick()
+    assert [(n["id"], n["crashed"]) for n in fabric.to_json()["nodes"]] == [("i-1", False)]
+    clock.now += 1.0
+    fabric.tick()
+    assert fabric.to_json()["nodes"][0]["crashed"] is True
+
+
 def test_a_node_that_was_only_slow_is_taken_back(api: httpx.Client, fabric: Fabric, clock: Clock) -> None:
     boot(api, 1)
     for _ in range(5):

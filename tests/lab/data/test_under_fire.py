@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import psutil
@@ -16,6 +16,7 @@ import pytest
 
 from lab.aws.ports import Timings
 from lab.data.freeze import frozen
+from lab.data.standstill import Standstill
 from tests.lab.data.conftest import Lab, git, run
 
 pytestmark = pytest.mark.lab
@@ -92,7 +93,7 @@ def test_every_snapshot_of_two_volumes_is_of_one_moment(lab: Lab, tmp_path: Path
         started("sh", "-c", PUSHER, "pusher", *targets, where=work) as pusher,
         started(sys.executable, "-c", WRITER, database, where=work) as writer,
     ):
-        lab.storage.writers = lambda: [pusher, writer]
+        lab.storage.still.writers = lambda: [pusher, writer]
         until(lambda: commits(targets[1]) > 2 and database.exists())
         for _ in range(5):
             acknowledged = commits(targets[1])
@@ -129,6 +130,34 @@ def test_a_whole_family_stands_still_and_goes_on(tmp_path: Path) -> None:
         with pytest.raises(OSError, match="full"), frozen([pid]):
             raise OSError("the disk is full")
         until(lambda: psutil.STATUS_STOPPED not in states(pid))
+
+
+def test_copies_at_the_same_time_share_one_standstill(tmp_path: Path) -> None:
+    """Nobody goes on when the first copy is done, whoever began it; a writer born meanwhile stands for the next one."""
+    script, told = tmp_path / "children.py", []
+    script.write_text(CHILDREN)
+
+    @contextmanager
+    def watched() -> Iterator[None]:
+        told.append("still")
+        yield
+        told.append("over")
+
+    with started(sys.executable, script, 0, where=tmp_path) as one, ExitStack() as first, ExitStack() as second:
+        writers = [one]
+        standstill = Standstill(lambda: list(writers), watched)
+        first.enter_context(standstill.held())
+        with started(sys.executable, script, 0, where=tmp_path) as two:
+            writers.append(two)
+            second.enter_context(standstill.held())
+            first.close()
+            assert (states(one), states(two)) == ({psutil.STATUS_STOPPED}, {psutil.STATUS_STOPPED})
+            assert told == ["still"]
+            second.close()
+            until(lambda: psutil.STATUS_STOPPED not in states(one) | states(two))
+            assert told == ["still", "over"]
+            with standstill.held():
+                assert states(one) == {psutil.STATUS_STOPPED}
 
 
 def test_who_was_stopped_before_stays_stopped_and_orphans_count(tmp_path: Path) -> None:
