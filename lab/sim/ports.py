@@ -283,12 +283,16 @@ class SimMetrics:
         return {i: self.figures.setdefault(i, self.cloud.random.random() * 100) for i in instances}
 
 
+@dataclass
 class SimArchive:
-    """Port Archive: everything can be fetched."""
+    """Port Archive: everything can be fetched, unless a test says otherwise."""
 
-    def problem(self, version: str) -> Problem | None:  # noqa: ARG002 -- the port's signature
-        """No problem."""
-        return None
+    missing: set[str] = field(default_factory=set)
+    """Versions that are not there."""
+
+    def problem(self, version: str) -> Problem | None:
+        """Say whether a version is there."""
+        return Problem("archive_unreachable", f"there is no {version}") if version in self.missing else None
 
 
 @dataclass

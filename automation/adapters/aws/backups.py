@@ -10,7 +10,8 @@ class AwsBackups:
     """Implements ``ports.cloud.Backups`` over EBS snapshots.
 
     A set's members carry ``bitbucket-dc:backup-state = complete`` only after all of them are complete and checked, so
-    one such snapshot stands for its whole set.
+    one such snapshot stands for its whole set. Copies are left out: they begin when they are copied, and hold what is
+    older.
     """
 
     def __init__(self, caller: Caller, cluster: str) -> None:
@@ -35,4 +36,5 @@ class AwsBackups:
                 {"Name": "status", "Values": ["completed"]},
             ],
         )
-        return max((snapshot["StartTime"].timestamp() for snapshot in found), default=None)
+        own = (one for one in found if tags.ORIGINAL not in tags.words(one.get("Tags")))
+        return max((snapshot["StartTime"].timestamp() for snapshot in own), default=None)

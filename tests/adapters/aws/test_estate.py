@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import httpx
 import pytest
 
-from automation.adapters.aws.archive import AwsArchive
-from automation.adapters.aws.backups import AwsBackups
 from automation.adapters.aws.capacity import STANDARD_VCPUS, Capacity
 from automation.adapters.aws.nodes import AwsGroup
 from automation.adapters.aws.secrets import reader
-from automation.adapters.http import Http
 from automation.ports.errors import NotFound
 from tests.lab.aws.estate import CLUSTER
 
@@ -108,68 +104,7 @@ def test_a_quota_that_cannot_be_told_is_no_problem():
 # Archive -------------------------------------------------------------------------------------------------------------
 
 
-def web(handler):
-    return Http(transport=httpx.MockTransport(handler))
-
-
-def test_the_archive_is_looked_for_where_the_settings_say(caller, estate):
-    seen = []
-
-    def handler(request):
-        seen.append(str(request.url))
-        return httpx.Response(200)
-
-    archive = AwsArchive(caller, CLUSTER, web(handler), "https://mirror/{version}.tgz")
-    assert archive.problem("7.9.4") is None
-    assert seen == ["https://mirror/7.9.4.tgz"]
-
-
-def test_without_a_setting_it_is_atlassians_or_the_scripts(caller, estate):
-    seen = []
-
-    def handler(request):
-        seen.append(request.url.host)
-        return httpx.Response(200)
-
-    AwsArchive(caller, CLUSTER, web(handler)).problem("7.9.4")  # the test estate's script names no archive
-    assert seen == ["product-downloads.atlassian.com"]
-
-
-def test_an_archive_in_s3(caller, estate, lab):
-    s3 = lab.client("s3")
-    s3.create_bucket(Bucket="mirror", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
-    s3.put_object(Bucket="mirror", Key="b/7.9.4.tgz", Body=b"x")
-    archive = AwsArchive(caller, CLUSTER, web(lambda _: httpx.Response(500)), "s3://mirror/b/{version}.tgz")
-    assert archive.problem("7.9.4") is None
-    problem = archive.problem("7.9.5")
-    assert problem is not None
-    assert "s3://mirror/b/7.9.5.tgz" in problem.message
-
-
 # Backups and secrets -------------------------------------------------------------------------------------------------
-
-
-def snapshot(lab, volume, **tags):
-    pairs = [{"Key": f"bitbucket-dc:{key.replace('_', '-')}", "Value": value} for key, value in tags.items()]
-    made = lab.client("ec2").create_snapshot(
-        VolumeId=volume, TagSpecifications=[{"ResourceType": "snapshot", "Tags": pairs}]
-    )
-    return made["SnapshotId"]
-
-
-def test_the_newest_complete_backup_of_this_cluster(caller, lab, wait):
-    ec2 = lab.client("ec2")
-    volume = ec2.create_volume(AvailabilityZone="eu-west-1a", Size=1)["VolumeId"]
-    backups = AwsBackups(caller, CLUSTER)
-    assert backups.newest_complete() is None
-    snapshot(lab, volume, cluster="other", backup_state="complete")
-    snapshot(lab, volume, cluster=CLUSTER, backup_state="pending")
-    wait(5)
-    assert backups.newest_complete() is None
-    ours = [snapshot(lab, volume, cluster=CLUSTER, backup_state="complete") for _ in range(2)]
-    wait(5)
-    lines = ec2.describe_snapshots(SnapshotIds=ours)["Snapshots"]
-    assert backups.newest_complete() == max(line["StartTime"].timestamp() for line in lines)
 
 
 def test_secrets(caller, lab):
