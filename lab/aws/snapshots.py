@@ -22,6 +22,7 @@ from moto.ec2.utils import random_snapshot_id
 
 from lab.aws.instances import tags_of
 from lab.aws.patches import Patches
+from lab.unlocked import unlocked
 
 if TYPE_CHECKING:
     from lab.aws.world import AwsWorld
@@ -80,20 +81,31 @@ def _take(world: AwsWorld, response: Any, volumes: Sequence[Any], description: s
     tags = response._parse_tag_specification().get("snapshot", {})
     copied = response._get_param("CopyTagsFromSource") == "volume"
     made = [backend.create_snapshot(volume.id, description) for volume in volumes]
-    try:
-        taken = world.storage.snapshot_volumes({one.id: one.volume.id for one in made}, world.clock.now)
-    except BaseException:
-        for one in made:
-            del backend.snapshots[one.id]
-        raise
     for snapshot, volume in zip(made, volumes, strict=True):
-        snapshot.kms_key_id = volume.kms_key_id
-        snapshot.start_time = thousandths(taken)
+        snapshot.status, snapshot.kms_key_id = "pending", volume.kms_key_id
         # The size of that day: a volume can grow.
         snapshot.volume = SimpleNamespace(id=volume.id, size=volume.size)
         snapshot.add_tags({**(_copyable(volume) if copied else {}), **tags})
+    taken = _copy(world, backend, made)
+    for snapshot in made:
+        snapshot.start_time = thousandths(taken)
         _begin(world, snapshot, error="" if not world.faults.snapshot_fails("volume") else "Internal error")
     return made
+
+
+def _copy(world: AwsWorld, backend: Any, made: Sequence[Any]) -> float:
+    """Copy what the volumes hold, while others may ask for other things; return the moment."""
+    try:
+        with unlocked(world.lock):
+            taken = world.storage.snapshot_volumes({one.id: one.volume.id for one in made}, world.clock.now)
+    except BaseException:
+        for one in made:
+            backend.snapshots.pop(one.id, None)
+        raise
+    for one in made:
+        if one.id not in backend.snapshots:  # deleted before it stood
+            world.storage.delete_snapshot(one.id)
+    return taken
 
 
 def _check_limit(backend: Any, volume: Any) -> None:

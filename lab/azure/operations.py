@@ -47,6 +47,7 @@ class Operation:
     error: ArmError | None = None
     ended: float | None = None
     _waiting: Condition = lambda: True
+    _stepping: bool = False
 
     @property
     def over(self) -> bool:
@@ -54,9 +55,12 @@ class Operation:
         return self.status != RUNNING
 
     def advance(self, now: float) -> bool:
-        """Go on as far as possible; return whether anything happened."""
+        """Go on as far as possible; return whether anything happened.
+
+        Nothing does while another thread is in the middle of a step, which lets go of the world's lock to copy.
+        """
         moved = False
-        while not self.over and self._ready():
+        while not (self.over or self._stepping) and self._ready():
             moved = True
             if self.doom is None:
                 self._step(now)
@@ -86,6 +90,7 @@ class Operation:
         return self.doomed() if self.doom is not None else self._waiting()
 
     def _step(self, now: float) -> None:
+        self._stepping = True
         try:
             self._waiting = next(self.steps)
         except StopIteration as end:
@@ -96,6 +101,8 @@ class Operation:
         except Exception as error:  # noqa: BLE001 - who polls must learn of the end, whatever it stumbled over
             _log.exception("the operation on %s failed", self.place)
             self._fail(now, ArmError(500, "InternalExecutionError", f"An internal execution error occurred: {error}."))
+        finally:
+            self._stepping = False
 
     def _fail(self, now: float, error: ArmError) -> None:
         self._end(now, FAILED, error)

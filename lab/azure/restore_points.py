@@ -17,6 +17,7 @@ from lab.azure.messages import Json
 from lab.azure.operations import Steps, iso
 from lab.azure.paths import key, name_of, parse
 from lab.azure.resources import Resource
+from lab.unlocked import unlocked
 
 COLLECTION = "Microsoft.Compute/restorePointCollections"
 POINT = "Microsoft.Compute/restorePointCollections/restorePoints"
@@ -152,7 +153,8 @@ class Points(Kind):
         disks = [self.world.resources.get(line["managedDisk"]["id"]) for line in lines]
         names = [new_name("snap") for _ in disks]
         wanted = {name: disk.own.name for name, disk in zip(names, disks, strict=True)}
-        taken = self.world.storage.snapshot_volumes(wanted, self.world.clock.now)
+        with unlocked(self.world.lock):
+            taken = self.world.storage.snapshot_volumes(wanted, self.world.clock.now)
         for name, disk in zip(names, disks, strict=True):
             self._disk_point(resource, disk, Held(name))
         self._describe(resource, machine, taken, lines)

@@ -23,6 +23,7 @@ from lab.azure.kinds import Change, Kind
 from lab.azure.messages import Json
 from lab.azure.operations import Steps, iso
 from lab.azure.resources import Resource
+from lab.unlocked import unlocked
 
 
 @dataclass(slots=True)
@@ -97,7 +98,9 @@ class Snapshots(Kind):
             self.world.storage.copy_snapshot(source.own.name, held.name)
             taken = self.world.clock.now()
         else:
-            taken = self.world.storage.snapshot_volumes({held.name: source.own.name}, self.world.clock.now)
+            wanted = {held.name: source.own.name}
+            with unlocked(self.world.lock):
+                taken = self.world.storage.snapshot_volumes(wanted, self.world.clock.now)
         self._made(resource, held, taken)
         yield self.world.after(self.world.timings.snapshot + self.world.faults.snapshot_delay())
         if self.world.faults.snapshot_fails("volume"):

@@ -20,6 +20,7 @@ from lab.azure.world import GROUP, AzureWorld
 from lab.data.storage import DirectoryStorage
 from tests.lab.azure.estate import WAIT, Estate
 from tests.lab.azure.test_databases import body
+from tests.lab.data.conftest import Meanwhile
 
 
 class Broken(NoFaults):
@@ -59,6 +60,23 @@ def snapshot(estate: Estate, name: str, source: str, option: str = "Copy") -> An
     data = {"createOption": option, "sourceResourceId": source}
     request = {"location": "westeurope", "properties": {"incremental": True, "creationData": data}}
     return estate.clients.compute.snapshots.begin_create_or_update(GROUP, name, request, **WAIT).result()
+
+
+def test_others_are_answered_while_a_disk_is_copied(shaken: Estate) -> None:
+    """They see its snapshot already, which is being made; time that passes meanwhile leaves it alone."""
+    (shaken.content("home") / "file").write_text("held")
+    home = shaken.clients.compute.disks.get(GROUP, "home").id
+
+    def ask() -> str:
+        shaken.clock.advance(60)
+        return str(shaken.clients.compute.snapshots.get(GROUP, "s").provisioning_state)
+
+    shaken.storage.still.around = meanwhile = Meanwhile(ask)
+    taken = snapshot(shaken, "s", home)
+    assert meanwhile.seen == ["Creating"]
+    assert taken.provisioning_state == "Succeeded"
+    held = shaken.find("Microsoft.Compute/snapshots", "s").own.name
+    assert [file.name for file in (shaken.storage.volumes.snapshots / held).iterdir()] == ["file"]
 
 
 def test_a_snapshot_that_fails(shaken: Estate, faults: Broken) -> None:

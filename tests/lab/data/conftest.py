@@ -3,8 +3,9 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -134,3 +135,20 @@ def run(file: Path, statement: str, *values: object) -> list[tuple[Any, ...]]:
 def git(where: Path, *arguments: str) -> str:
     done = subprocess.run(["git", *arguments], cwd=where, capture_output=True, text=True, check=True)
     return done.stdout.strip()
+
+
+class Meanwhile:
+    """What somebody else gets answered while a volume is copied; raises TimeoutError, in the copy, when nobody is."""
+
+    def __init__(self, ask: Callable[[], object]) -> None:
+        self._ask = ask
+        self.seen: list[object] = []
+
+    @contextmanager
+    def __call__(self) -> Iterator[None]:
+        pool = ThreadPoolExecutor(1)
+        try:
+            self.seen.append(pool.submit(self._ask).result(timeout=20))
+        finally:
+            pool.shutdown(wait=False)  # one that waits for the copy has to outlive it
+        yield

@@ -9,7 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from lab.aws.ports import Storage
-from tests.lab.data.conftest import Lab
+from tests.lab.data.conftest import Lab, Meanwhile
 
 pytestmark = pytest.mark.lab
 
@@ -23,6 +23,29 @@ def refusal(call: Any, **arguments: Any) -> str:
 def test_the_storage_is_one(lab: Lab) -> None:
     storage: Storage = lab.storage
     assert storage is lab.world.storage
+
+
+def test_others_are_answered_while_a_volume_is_copied(lab: Lab) -> None:
+    """They see its snapshot already, tagged and pending; one that they delete is gone, and what it held with it."""
+    volume = lab.volume()
+    (lab.path(volume) / "file").write_text("held")
+
+    def show() -> list[str]:
+        return [one["State"] for one in of_the_set()]
+
+    def delete() -> list[str]:
+        return [lab.ec2.delete_snapshot(SnapshotId=one["SnapshotId"]) and one["State"] for one in of_the_set()]
+
+    def of_the_set() -> list[Any]:
+        return list(lab.ec2.describe_snapshots(Filters=[{"Name": "tag:set", "Values": ["s1"]}])["Snapshots"])
+
+    tags = [{"ResourceType": "snapshot", "Tags": [{"Key": "set", "Value": "s1"}]}]
+    for ask, seen in ((show, ["pending"]), (delete, ["pending", "pending"])):
+        lab.storage.still.around = meanwhile = Meanwhile(ask)
+        lab.ec2.create_snapshot(VolumeId=volume, TagSpecifications=tags)
+        assert meanwhile.seen == [seen]
+    assert of_the_set() == []
+    assert list((lab.directory / "snapshots").iterdir()) == []
 
 
 def test_a_snapshot_is_of_the_moment_of_the_call_and_a_volume_from_it_holds_exactly_that(lab: Lab) -> None:
