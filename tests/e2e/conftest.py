@@ -6,6 +6,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,13 @@ class Lab:
     def events(self):
         log = self.directory / "log" / "events.jsonl"
         return [json.loads(line) for line in log.read_text().splitlines() if line.endswith("}")]
+
+    def pushed(self, run, *, at_least):
+        """Wait until so many pushes of a run have been acknowledged: a set that is taken now holds them."""
+        record, deadline = self.directory / "traffic" / run / "pushes.jsonl", time.monotonic() + 60
+        while not record.exists() or record.read_text().count("\n") < at_least:
+            assert time.monotonic() < deadline, "nobody's push is acknowledged"
+            time.sleep(0.1)
 
     def status(self):
         return json.loads(self.bbdc("status", "--json").stdout)

@@ -12,7 +12,7 @@ from lab.rescue import damage, shared_home
 from lab.traffic.check import check
 from lab.traffic.committers import read_pushes
 from tests.e2e.conftest import BBDC, ROOT
-from tests.e2e.test_backups import is_open, manifest
+from tests.e2e.test_backups import ENOUGH, is_open, manifest
 
 pytestmark = pytest.mark.lab
 LAB = ("--cloud", "azure", "--nodes", "2")
@@ -54,6 +54,7 @@ def story(lab):
     where = ("--dir", str(lab.directory))
     load = ("--rate", "4", "--clones", "0.5", "--pushes", "8")
     run = json.loads(lab.bbdc("lab", "traffic", "start", *where, *load, "--json").stdout)["run"]
+    lab.pushed(run, at_least=ENOUGH)
     lab.bbdc("backup", "create", "--name", "good")
     traffic = json.loads(lab.bbdc("lab", "traffic", "stop", *where, "--json", check=False).stdout)
     assert (traffic["failed"], traffic["missing"]) == (0, []), json.dumps(traffic["failures"], indent=1)
@@ -91,7 +92,7 @@ def test_a_restore_that_is_killed_goes_on_and_brings_back_exactly_what_was_ackno
     pushes = read_pushes(lab.directory / "traffic" / run / "pushes.jsonl")
     seen = check(pushes, home / "data" / "repositories", held)
     assert seen.good, (seen.missing, seen.later, seen.damaged)
-    assert seen.acknowledged_before > 10
+    assert seen.acknowledged_before >= ENOUGH
     assert home != damaged
     assert is_open(lab)
     status = lab.status()

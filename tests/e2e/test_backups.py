@@ -14,6 +14,8 @@ from lab.traffic.committers import read_pushes
 from tests.e2e.conftest import BBDC, ROOT
 
 pytestmark = pytest.mark.lab
+ENOUGH = 11
+"""Pushes that a set is to hold for its content to say anything."""
 
 
 def create_until(lab, name, wanted):
@@ -79,6 +81,7 @@ def test_under_fire_a_set_holds_exactly_what_was_acknowledged_and_a_restore_brin
     run = json.loads(
         lab.bbdc("lab", "traffic", "start", *where, "--rate", "5", "--clones", "0.5", "--pushes", "6", "--json").stdout
     )["run"]
+    lab.pushed(run, at_least=ENOUGH)
     lab.bbdc("backup", "create", "--name", "good")
     lab.bbdc("backup", "create", "--zero-downtime", "--name", "open")
     traffic = json.loads(lab.bbdc("lab", "traffic", "stop", *where, "--json", check=False).stdout)
@@ -93,7 +96,7 @@ def test_under_fire_a_set_holds_exactly_what_was_acknowledged_and_a_restore_brin
     pushes = read_pushes(lab.directory / "traffic" / run / "pushes.jsonl")
     seen = check(pushes, home / "data" / "repositories", held)
     assert seen.good, (seen.missing, seen.later, seen.damaged)
-    assert seen.acknowledged_before > 10
+    assert seen.acknowledged_before >= ENOUGH
     assert home != before
     assert is_open(lab)
     assert lab.status()["state"] == "STABLE"
