@@ -19,7 +19,7 @@ import pytest
 
 from lab.program import progress
 from lab.start import ask, start_daemon, stop
-from lab.state import Options, Record
+from lab.state import Options, Record, end
 from tests.lab.aws.estate import Estate
 
 pytestmark = pytest.mark.lab
@@ -228,3 +228,12 @@ def test_the_commands(empty: Lab) -> None:
     with pytest.raises(subprocess.CalledProcessError) as gone:
         empty.cli("status")
     assert "no lab runs" in gone.value.stderr
+
+
+def test_its_log_says_why_it_ended(tmp_path: Path) -> None:
+    try:
+        end([start_daemon(tmp_path, OPTIONS).daemon])
+        log = (tmp_path / "log" / "daemon.log").read_text()
+    finally:
+        stop(tmp_path)
+    assert "the lab ends: SIGTERM" in log
