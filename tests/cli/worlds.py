@@ -11,12 +11,12 @@ import pytest
 from automation import restoring as composition
 from automation.adapters.restore_journal import StoredRestores
 from automation.adapters.runs.store import Store
-from automation.core.backups.sets import BackupSet
+from automation.core.backups.sets import BackupSet, MemberKind
 from automation.core.restores.drills import DrillSettings
 from automation.core.restores.staging import Config, Setting
 from automation.engine.restores.drill import Ground
 from automation.ports.drills import Place
-from automation.ports.errors import Conflict, NotFound
+from automation.ports.errors import Conflict, NotFound, Refused
 from automation.ports.restoring import Restoring
 from automation.ports.shell import Result
 from automation.ports.staging import Stage
@@ -37,27 +37,38 @@ class FakeDrills:
     """Port Drills: places that are ready at the second look and gone at the second close."""
 
     places: dict[str, int] = field(default_factory=dict)
+    """How often each was looked at."""
     problem: str = ""
+    going: set[str] = field(default_factory=set)
+    """Places that were closed once."""
 
     def open(self, drill: str, found: BackupSet) -> None:
         """Begin."""
-        assert found.members
-        self.places[drill] = 0
+        if len(databases := found.of(MemberKind.DATABASE)) != 1:
+            raise Refused("set_whole", f"set {found.id} holds {len(databases)} databases")
+        self.places.setdefault(drill, 0)
 
     def look(self, drill: str) -> Place:
         """Say how far it is."""
+        if drill not in self.places:
+            return Place(ready=False, detail="the machine is missing")
         self.places[drill] += 1
-        ready = self.places[drill] > 1 and not self.problem
-        return Place(ready, "database creating", "i-drill", ("sdf",), "db.example", problem=self.problem)
+        if self.problem or self.places[drill] < 2:
+            return Place(ready=False, detail="database creating", problem=self.problem)
+        return Place(ready=True, machine="i-drill", devices=("sdf",), database_host="db.example")
 
     def close(self, drill: str) -> bool:
-        """Remove."""
+        """Remove, at the second call."""
+        if drill in self.places and drill not in self.going:
+            self.going.add(drill)
+            return False
+        self.going.discard(drill)
         self.places.pop(drill, None)
         return True
 
     def leftovers(self) -> tuple[str, ...]:
         """What is there."""
-        return tuple(self.places)
+        return tuple(sorted(self.places))
 
 
 @dataclass
@@ -95,6 +106,7 @@ class FakeStacks:
 
     there: dict[str, Config] = field(default_factory=lambda: {"prod": SOURCE})
     ups: list[str] = field(default_factory=list)
+    password: str = "d8base"
 
     def project(self) -> str:
         """Return the project's name."""
@@ -106,7 +118,7 @@ class FakeStacks:
 
     def database_password(self) -> str:
         """Return the password of the source's database."""
-        return "d8base"
+        return self.password
 
     def config(self, stack: str) -> Config | None:
         """Return a stack's config."""
@@ -130,6 +142,7 @@ class FakeOutgoing:
     serves_at: int = 3
     mail: bool = True
     webhooks: int = 4
+    known: tuple[str, ...] = ("mirror-1",)
 
     def status(self) -> str | None:
         """How far it is."""
@@ -148,7 +161,7 @@ class FakeOutgoing:
 
     def mirrors(self) -> tuple[str, ...]:
         """The mirrors that it knows."""
-        return ("mirror-1",)
+        return self.known
 
 
 @dataclass

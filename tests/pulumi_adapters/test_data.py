@@ -5,14 +5,13 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
 
 from automation.adapters.pulumi.data import StackProgram
-from automation.adapters.pulumi.stack import EstateStack, UpdateFailed
+from automation.adapters.pulumi.stack import EstateStack
 from automation.core.restores.generations import ORIGINAL, DataState, Generation
 from automation.ports.errors import Conflict, NotFound
 from lab.pulumi.shim import write_shim
@@ -86,12 +85,6 @@ def config(project: Path) -> object:
     return yaml.safe_load((project / "Pulumi.lab.yaml").read_text())["config"].get("bitbucket-dc:data")
 
 
-def test_an_estate_begins_with_its_original_data(program: StackProgram, project: Path) -> None:
-    assert program.data() == DataState(ORIGINAL)
-    assert program.version() == "7.9.2"
-    assert ups(project) == []
-
-
 def test_generations_are_declared_used_and_left_again(program: StackProgram, project: Path) -> None:
     program.declare(MARCH)
     program.declare(APRIL)
@@ -121,14 +114,6 @@ def test_generations_are_declared_used_and_left_again(program: StackProgram, pro
     }
 
 
-def test_what_a_generation_is_made_from_is_never_changed(program: StackProgram, project: Path) -> None:
-    program.declare(MARCH)
-    with pytest.raises(Conflict, match="march-2 is declared, and made from something else"):
-        program.declare(replace(MARCH, database_snapshot="another"))
-    assert program.data() == DataState(ORIGINAL, (MARCH,))
-    assert len(ups(project)) == 1
-
-
 def test_unknown_and_retired_data_is_not_used(program: StackProgram, project: Path) -> None:
     with pytest.raises(NotFound, match="declares no data called march"):
         program.activate("march")
@@ -154,15 +139,3 @@ def test_an_update_by_somebody_else_is_a_conflict_and_nothing_is_declared(progra
     (project / "hold").unlink()
     other.join()
     assert program.data() == DataState(ORIGINAL, (MARCH,))
-
-
-def test_an_update_that_failed_keeps_what_was_wanted_and_the_next_one_brings_it_about(
-    program: StackProgram, project: Path
-) -> None:
-    (project / "broken").touch()
-    with pytest.raises(UpdateFailed, match="the cloud is out of disks"):
-        program.declare(MARCH)
-    assert program.data() == DataState(ORIGINAL, (MARCH,))
-    (project / "broken").unlink()
-    program.declare(MARCH)
-    assert ups(project)[-1] == "original: original march-2"
