@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import secrets
 import signal
 import socket
@@ -48,16 +47,19 @@ def wait_for(what: Callable[[], Any], seconds: float = 15.0) -> Any:
     raise AssertionError(f"not within {seconds} s: {what}")
 
 
-def free_octet() -> int:
-    """Return an octet N so that nothing listens on 127.N.0.11:7990."""
-    start = os.getpid() % 100
-    for octet in range(100 + start, 250):
-        with socket.socket() as probe:
-            try:
-                probe.bind((f"127.{octet}.0.11", 7990))
-            except OSError:
-                continue
-            return octet
+def claim_network() -> tuple[int, socket.socket]:
+    """Return an octet N whose network 127.N.0.0/16 is nobody else's for as long as the socket is open.
+
+    Labs claim theirs in the same way. An address that was only found free may be another worker's a moment later.
+    """
+    for octet in range(100, 250):
+        claim = socket.socket()
+        try:
+            claim.bind((f"127.{octet}.255.254", 7990))
+        except OSError:
+            claim.close()
+            continue
+        return octet, claim
     raise AssertionError("no free octet")
 
 
@@ -66,7 +68,7 @@ class Rig:
 
     def __init__(self, root: Path, settings: Settings = QUICK, repositories: int = 3) -> None:
         self.root = root
-        self.octet = free_octet()
+        self.octet, self._claim = claim_network()
         self.shared, self.database = root / "shared", root / "db" / "bitbucket.sqlite"
         seed(self.shared, self.database, admin_password=PASSWORD, admin_token=TOKEN, repositories=repositories)
         token = secrets.token_urlsafe(24)
@@ -126,3 +128,4 @@ class Rig:
                 process.send_signal(signal.SIGKILL)
             process.wait(10)
         self.fabric.close()
+        self._claim.close()
