@@ -1,6 +1,7 @@
 """The door of the AWS world: every request passes here, one at a time.
 
-moto keeps its state without locks, so the gateway holds one lock around each request. Before and after the request
+moto keeps its state without locks, so the gateway holds one lock around each request, but for the time in which a volume
+is copied (``lab.unlocked``). Before and after the request
 it lets the world catch up with the clock. Faults, wrong keys and actions that do not exist are answered here.
 """
 

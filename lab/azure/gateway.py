@@ -1,4 +1,7 @@
-"""The door of every server of the Azure world: requests pass one at a time, each after time has caught up."""
+"""The door of every server of the Azure world: requests pass one at a time, each after time has caught up.
+
+While a disk is copied others pass (``lab.unlocked``).
+"""
 
 from __future__ import annotations
 
