@@ -1,8 +1,8 @@
 """The door of the AWS world: every request passes here, one at a time.
 
-moto keeps its state without locks, so the gateway holds one lock around each request, but for the time in which a volume
-is copied (``lab.unlocked``). Before and after the request
-it lets the world catch up with the clock. Faults, wrong keys and actions that do not exist are answered here.
+moto keeps its state without locks, so the gateway holds one lock around each request, but for the time in which a
+volume is copied (``lab.unlocked``). Before and after the request it lets the world catch up with the clock. Faults,
+wrong keys and actions that do not exist are answered here.
 """
 
 from __future__ import annotations
