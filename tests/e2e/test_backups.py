@@ -14,6 +14,7 @@ from lab.traffic.committers import read_pushes
 from tests.e2e.conftest import BBDC, ROOT
 
 pytestmark = pytest.mark.lab
+LAB = ("--nodes", "2")
 ENOUGH = 11
 """Pushes that a set is to hold for its content to say anything."""
 
