@@ -73,7 +73,7 @@ def test_an_aborted_roll_first_puts_back_a_capacity_that_somebody_lowered(cloud,
     settings, lost = replace(QUICK, surge=surge), []
 
     def lose_one(memory):
-        if lost or not any(key.startswith("register:") or key.startswith("replace:") for key in memory.acted):
+        if lost or not any(key.startswith(("register:", "replace:")) for key in memory.acted):
             return ()
         lost.append(estate.cloud.staying()[0])
         fewer = estate.cloud.desired - 1
