@@ -95,21 +95,24 @@ def shared_home(directory: Path) -> Path:
 
 
 def _check_home(demo: Demo, ledger: Path, found: Rescue) -> None:
-    """Hold the restored repositories against the list of acknowledged pushes."""
-    moment = datetime.fromisoformat(_manifest(demo, LOCKED)["lock"]["held"]).timestamp()
+    """Hold the restored repositories against the list of acknowledged pushes.
+
+    The moment is that at which all was drained: a node that has not heard of the lock yet may take a push meanwhile.
+    """
+    moment = datetime.fromisoformat(_manifest(demo, LOCKED)["lock"]["drained"]).timestamp()
     seen = check(read_pushes(ledger), shared_home(demo.directory) / "data" / "repositories", moment)
     found.wrong += _complaints(seen)
     found.lines.append(
-        f"restored: all of {seen.acknowledged_before} pushes acknowledged before the lock, and none of those after it, "
-        f"in {seen.repositories} whole repositories"
+        f"restored: all of {seen.acknowledged_before} pushes acknowledged until the lock was drained, "
+        f"and none of those after, in {seen.repositories} whole repositories"
     )
 
 
 def _complaints(seen: Checked) -> list[str]:
-    wrong = [f"push {push.commit} was acknowledged before the lock and is gone" for push in seen.missing]
-    wrong += [f"push {push.commit} came after the lock and is there" for push in seen.later]
+    wrong = [f"push {push.commit} was acknowledged until the lock was drained and is gone" for push in seen.missing]
+    wrong += [f"push {push.commit} came after the lock was drained and is there" for push in seen.later]
     wrong += [f"repository {name} is damaged: {said}" for name, said in seen.damaged.items()]
-    return wrong + ([] if seen.acknowledged_before else ["no push was acknowledged before the lock"])
+    return wrong + ([] if seen.acknowledged_before else ["no push was acknowledged until the lock was drained"])
 
 
 def _manifest(demo: Demo, name: str) -> dict[str, Any]:

@@ -88,9 +88,9 @@ def test_a_restore_that_is_killed_goes_on_and_brings_back_exactly_what_was_ackno
     lab.bbdc("restore", "good", "--to", "march", "--yes")
 
     home = shared_home(lab.directory)
-    held = datetime.fromisoformat(manifest(lab, "good")["lock"]["held"]).timestamp()
+    drained = datetime.fromisoformat(manifest(lab, "good")["lock"]["drained"]).timestamp()
     pushes = read_pushes(lab.directory / "traffic" / run / "pushes.jsonl")
-    seen = check(pushes, home / "data" / "repositories", held)
+    seen = check(pushes, home / "data" / "repositories", drained)
     assert seen.good, (seen.missing, seen.later, seen.damaged)
     assert seen.acknowledged_before >= ENOUGH
     assert home != damaged
