@@ -2,6 +2,7 @@
 
 import functools
 import gc
+import os
 import signal
 from pathlib import Path
 
@@ -70,11 +71,26 @@ LONGEST = (
 """Modules of more than ten seconds, the longest of each half first: the last one would keep others waiting."""
 COLLECT_AFTER = (50_000, 10, 10)
 """When Python looks for garbage: its own 700 objects cost a third of the time of tests that talk to a whole cloud."""
+GROWN = 200 * 2**20
+"""Bytes that a process may grow by before all garbage is looked for: a client of a cloud is few objects to Python, and
+megabytes of certificates. Without it a worker grows to six gigabytes."""
+_resident = [0]
 
 
 def pytest_configure():
     gc.set_threshold(*COLLECT_AFTER)
     _hear_signals()
+
+
+def pytest_runtest_teardown():
+    if _memory() - _resident[0] > GROWN:
+        gc.collect()
+        _resident[0] = _memory()
+
+
+def _memory():
+    """Return how many bytes of memory this process occupies."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def _hear_signals():
