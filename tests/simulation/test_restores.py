@@ -2,8 +2,9 @@
 
 import pytest
 
-from automation.core.restores.memory import Ending
+from automation.core.restores.memory import Act, ActName, Ending
 from automation.engine.restores import begin, plan
+from automation.engine.restores.acts import perform
 from automation.engine.restores.swap import drive
 from automation.ports.errors import NotFound, Refused
 from lab.sim.restore_ports import restoring
@@ -204,3 +205,13 @@ def test_the_way_back_has_as_many_nodes_as_there_were_before_the_restore_that_it
     check_end(standing, operator.undo(), set())
     assert (standing.wanted, len(standing.serving())) == ("original", 3)
     assert {machine.address for machine in standing.serving()} == standing.pool
+
+
+def test_a_capacity_that_somebody_has_raised_further_is_not_lowered():
+    world = RestoreWorld(in_place=True)
+    at = restoring(world, (SET,))
+    memory = begin.begin(plan.prospect(at, SET, "march", cluster=SET.cluster))
+    for there, then in ((memory.plan.nodes + 2, memory.plan.nodes + 2), (memory.plan.nodes - 1, memory.plan.nodes)):
+        world.desired = there
+        perform(at, memory, Act(ActName.RESIZE, str(memory.plan.nodes)))
+        assert world.desired == then

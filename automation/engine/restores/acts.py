@@ -75,7 +75,10 @@ def _replace(at: Restoring, memory: Memory, act: Act) -> Memory:
 
 
 def _resize(at: Restoring, memory: Memory, _: Act) -> Memory:
-    at.group.resize(memory.plan.nodes, observed=at.group.observe().desired)
+    """Raise the capacity, and never lower it: somebody may have raised it further since the look."""
+    desired = at.group.observe().desired
+    if desired < memory.plan.nodes:
+        at.group.resize(memory.plan.nodes, observed=desired)
     return memory
 
 
